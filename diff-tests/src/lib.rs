@@ -1,0 +1,3 @@
+//! Everything that holds the model, the implementation and CPython together.
+
+pub mod subject;

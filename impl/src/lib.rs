@@ -1,0 +1,1 @@
+//! A fast runtime of isolated interpreters.

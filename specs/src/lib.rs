@@ -1,0 +1,26 @@
+//! The contract: the rules of isolated interpreters, and the words that the
+//! model, the implementation and the tests share.
+//!
+//! A *runtime* holds *interpreters*; an interpreter holds *thread states*
+//! (`tstate`); an OS *thread* has at most one of them *current*. Every
+//! interpreter has a *GIL*, its own or the main interpreter's.
+//!
+//! There is no behaviour here: ids, configurations, operations, replies, what can
+//! be observed, and the rules by id ([`Rule`] is generated from `rules/*.md`).
+
+mod config;
+mod ids;
+mod observe;
+mod op;
+mod reply;
+mod rule;
+mod run;
+pub mod text;
+
+pub use config::{FeatureFlags, GilKind, InterpreterConfig};
+pub use ids::{InterpId, ThreadId, TstateId, MAIN};
+pub use observe::{GilView, InterpView, Observation, Phase, StatusBits, ThreadView, TstateView};
+pub use op::{Fault, Op, OpKind};
+pub use reply::{CreationError, Refusal, Reply};
+pub use rule::{Answer, Rule, RuleText, Status};
+pub use run::{Move, Parking, Start};
