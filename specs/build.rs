@@ -71,7 +71,8 @@ fn answer(e: &Entry) -> String {
         "none" => "Answer::None".into(),
         "assert" => "Answer::Assert".into(),
         other => {
-            let (class, text) = other.split_once(' ').unwrap_or_else(|| panic!("{}: bad answer {other}", e.id));
+            let (class, text) =
+                other.split_once(' ').unwrap_or_else(|| panic!("{}: bad answer {other}", e.id));
             match class {
                 "status" => format!("Answer::Status({text})"),
                 "fatal" => format!("Answer::Fatal({text})"),
@@ -88,7 +89,12 @@ fn generate(entries: &[Entry]) -> String {
     for e in entries {
         writeln!(out, "/// {}\n#[serde(rename = \"{}\")]\n{},", e.sentence, e.id, variant(&e.id)).unwrap();
     }
-    writeln!(out, "}}\nimpl Rule {{\n/// Every rule, in the order of the documents.\npub const ALL: [Rule; {}] = [", entries.len()).unwrap();
+    writeln!(
+        out,
+        "}}\nimpl Rule {{\n/// Every rule, in the order of the documents.\npub const ALL: [Rule; {}] = [",
+        entries.len()
+    )
+    .unwrap();
     for e in entries {
         writeln!(out, "Rule::{},", variant(&e.id)).unwrap();
     }

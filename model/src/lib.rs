@@ -1,1 +1,27 @@
-//! The reference model.
+//! The reference model: simple enough to be believed.
+//!
+//! [`Runtime`] is the state, a plain struct. An operation is a *guard*
+//! ([`Runtime::check`]) and a procedure of *labels* ([`Label`]); a move
+//! ([`Runtime::apply`]) starts a call or takes a label, in a [`Grain`]. A [`Design`] is
+//! a choice for every knob. [`rules`] say what must hold, and [`check`] explores.
+//!
+//! Read `runtime.rs`, then `ops/`, then `rules/`.
+
+pub mod check;
+pub mod design;
+mod dispatch;
+pub mod label;
+mod machine;
+pub mod mutant;
+mod observe;
+mod ops;
+pub mod rules;
+mod runtime;
+mod visible;
+
+pub use cloister_specs::text::Grain;
+pub use design::{Design, admissible};
+pub use label::Label;
+pub use machine::{BadMove, Flow, Outcome};
+pub use runtime::{DEPTH, Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};
+pub use visible::visible;

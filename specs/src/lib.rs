@@ -18,7 +18,7 @@ mod run;
 pub mod text;
 
 pub use config::{FeatureFlags, GilKind, InterpreterConfig};
-pub use ids::{InterpId, ThreadId, TstateId, MAIN};
+pub use ids::{InterpId, MAIN, ThreadId, TstateId};
 pub use observe::{GilView, InterpView, Observation, Phase, StatusBits, ThreadView, TstateView};
 pub use op::{Fault, Op, OpKind};
 pub use reply::{CreationError, Refusal, Reply};

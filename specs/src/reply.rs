@@ -4,7 +4,9 @@ use crate::{InterpId, Rule, TstateId};
 use serde::{Deserialize, Serialize};
 
 /// Why a creation failed: CPython's `PyStatus.err_msg`, as a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
+)]
 pub enum CreationError {
     /// LIFE-5.
     #[error("per-interpreter obmalloc does not support single-phase init extension modules")]
@@ -47,7 +49,9 @@ pub enum Reply {
 }
 
 /// A call that breaks a rule of its caller. The state is untouched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
+)]
 #[error("{}: {} ({})", .rule.id(), .rule.text().sentence, .rule.text().advice)]
 pub struct Refusal {
     /// The rule that the call would break.

@@ -52,7 +52,9 @@ impl Move {
     pub const fn thread(&self) -> ThreadId {
         match self {
             Move::Start(s) => s.thread,
-            Move::Step { thread, .. } | Move::Expire { thread, .. } | Move::Spurious { thread, .. } => *thread,
+            Move::Step { thread, .. } | Move::Expire { thread, .. } | Move::Spurious { thread, .. } => {
+                *thread
+            }
         }
     }
 
@@ -60,7 +62,9 @@ impl Move {
     pub const fn prefer(&self) -> ThreadId {
         match self {
             Move::Start(s) => s.prefer,
-            Move::Step { prefer, .. } | Move::Expire { prefer, .. } | Move::Spurious { prefer, .. } => *prefer,
+            Move::Step { prefer, .. } | Move::Expire { prefer, .. } | Move::Spurious { prefer, .. } => {
+                *prefer
+            }
         }
     }
 }

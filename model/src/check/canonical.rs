@@ -1,0 +1,303 @@
+//! States that differ in names alone, taken as one.
+//!
+//! Main is special; the other interpreters, all OS threads and all thread states inside
+//! the bounds may be renamed. Given an order of the threads and interpreters, two thread
+//! states that are named at the same places are interchangeable, so sorting them by
+//! those places is exact; only threads or interpreters of the same shape have to be
+//! tried in every order.
+
+use cloister_specs::{InterpId, Move, Op, Start, StatusBits, ThreadId, TstateId};
+
+use super::scope::Bounds;
+use crate::label::Visitor;
+use crate::runtime::{Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};
+
+/// Where every slot goes: `interps[old] == new`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    /// For interpreters and their GILs.
+    pub interps: [u8; INTERPS],
+    /// For thread states.
+    pub tstates: [u8; TSTATES],
+    /// For OS threads.
+    pub threads: [u8; THREADS],
+}
+
+impl Renaming {
+    /// Everything keeps its name.
+    pub const IDENTITY: Renaming = Renaming { interps: [0, 1, 2], tstates: [0, 1, 2, 3], threads: [0, 1, 2] };
+
+    /// The renaming that undoes this one.
+    pub fn inverse(&self) -> Renaming {
+        let mut back = Renaming::IDENTITY;
+        for (old, new) in self.interps.iter().enumerate() {
+            back.interps[*new as usize] = old as u8;
+        }
+        for (old, new) in self.tstates.iter().enumerate() {
+            back.tstates[*new as usize] = old as u8;
+        }
+        for (old, new) in self.threads.iter().enumerate() {
+            back.threads[*new as usize] = old as u8;
+        }
+        back
+    }
+
+    /// The new name of an interpreter.
+    pub fn interp(&self, i: InterpId) -> InterpId {
+        self.interps.get(i.index()).map_or(i, |k| InterpId(*k))
+    }
+
+    /// The new name of a thread state.
+    pub fn tstate(&self, t: TstateId) -> TstateId {
+        self.tstates.get(t.index()).map_or(t, |k| TstateId(*k))
+    }
+
+    /// The new name of a thread.
+    pub fn thread(&self, h: ThreadId) -> ThreadId {
+        self.threads.get(h.index()).map_or(h, |k| ThreadId(*k))
+    }
+}
+
+impl Visitor for &Renaming {
+    fn tstate(&mut self, id: &mut TstateId) {
+        *id = Renaming::tstate(self, *id);
+    }
+    fn interp(&mut self, id: &mut InterpId) {
+        *id = Renaming::interp(self, *id);
+    }
+}
+
+impl Thread {
+    fn visit(&mut self, v: &mut impl Visitor) {
+        for t in [&mut self.current, &mut self.gilstate, &mut self.entry, &mut self.entry_gilstate] {
+            if let Some(t) = t {
+                v.tstate(t);
+            }
+        }
+        for label in &mut self.stack {
+            label.visit(v);
+        }
+    }
+}
+
+/// The same state under other names.
+pub fn rename(r: &Runtime, names: &Renaming) -> Runtime {
+    let mut out = *r;
+    let mut visitor = names;
+    for k in 0..INTERPS {
+        let new = names.interps[k] as usize;
+        out.interps[new] = Interp { gil: r.interps[k].gil.map(|g| names.interp(g)), ..r.interps[k] };
+        out.gils[new] = Gil {
+            last_holder: r.gils[k].last_holder.map(|t| names.tstate(t)),
+            holder: r.gils[k].holder.map(|h| names.thread(h)),
+            ..r.gils[k]
+        };
+    }
+    for k in 0..TSTATES {
+        let x = r.tstates[k];
+        let renamed =
+            Tstate { interp: names.interp(x.interp), thread: x.thread.map(|h| names.thread(h)), ..x };
+        out.tstates[names.tstates[k] as usize] = if x.status.is_empty() { Tstate::FREE } else { renamed };
+    }
+    for k in 0..THREADS {
+        let mut x = r.threads[k];
+        x.visit(&mut visitor);
+        out.threads[names.threads[k] as usize] = x;
+    }
+    out.current = r.current.map(|t| names.tstate(t));
+    out
+}
+
+/// A thread without the names in it.
+fn thread_shape(r: &Runtime, k: usize) -> (Thread, u8, bool) {
+    struct Erase;
+    impl Visitor for Erase {
+        fn tstate(&mut self, id: &mut TstateId) {
+            id.0 = 0;
+        }
+        fn interp(&mut self, id: &mut InterpId) {
+            id.0 = u8::from(id.0 != 0);
+        }
+    }
+    let mut shape = r.threads[k];
+    shape.visit(&mut Erase);
+    let here = Some(ThreadId(k as u8));
+    let bound = r.tstates.iter().filter(|x| x.thread == here && !x.status.is_empty()).count() as u8;
+    (shape, bound, r.gils.iter().any(|g| g.holder == here))
+}
+
+/// An interpreter without the names in it.
+fn interp_shape(r: &Runtime, k: usize) -> (Interp, Gil, u8, u8) {
+    let interp = Interp { gil: r.interps[k].gil.map(|g| InterpId(u8::from(g.index() == k))), ..r.interps[k] };
+    let gil = Gil {
+        last_holder: r.gils[k].last_holder.map(|_| TstateId(0)),
+        holder: r.gils[k].holder.map(|_| ThreadId(0)),
+        ..r.gils[k]
+    };
+    let here = |x: &&Tstate| !x.status.is_empty() && x.interp.index() == k;
+    let own = r.tstates.iter().filter(here).count() as u8;
+    let active =
+        r.tstates.iter().filter(here).filter(|x| x.status.contains(StatusBits::ACTIVE)).count() as u8;
+    (interp, gil, own, active)
+}
+
+const BLANK_THREAD: (Thread, u8, bool) = (Thread::FRESH, 0, false);
+
+/// The representative of all states that differ from this one in names alone, and the
+/// renaming that leads to it.
+pub fn canonical(r: &Runtime, bounds: Bounds) -> (Runtime, Renaming) {
+    let n = bounds.threads as usize;
+    let shapes: [_; THREADS] = std::array::from_fn(|k| thread_shape(r, k));
+    let mut order: [usize; THREADS] = std::array::from_fn(|k| k);
+    order[..n].sort_by(|a, b| shapes[*b].cmp(&shapes[*a]));
+    let tied = |a: usize, b: usize| shapes[a] == shapes[b] && shapes[a] != BLANK_THREAD;
+
+    let subs = bounds.interps as usize;
+    let mut sub_order: [usize; INTERPS] = std::array::from_fn(|k| k);
+    let mut subs_tied = false;
+    if subs == INTERPS {
+        let (one, two) = (interp_shape(r, 1), interp_shape(r, 2));
+        if two > one {
+            sub_order.swap(1, 2);
+        }
+        let inside = r.threads.iter().any(|x| !x.idle());
+        subs_tied = one == two && (one.0.phase.is_some() || inside);
+    }
+
+    let mut best: Option<(Runtime, Renaming)> = None;
+    for_each_order(order, n, &tied, &mut |order| {
+        for swap in [false, true] {
+            if swap && !subs_tied {
+                continue;
+            }
+            let mut subs = sub_order;
+            if swap {
+                subs.swap(1, 2);
+            }
+            let names = complete(r, order, subs, bounds);
+            let candidate = rename(r, &names);
+            if best.as_ref().is_none_or(|(b, _)| candidate < *b) {
+                best = Some((candidate, names));
+            }
+        }
+    });
+    best.unwrap_or((*r, Renaming::IDENTITY))
+}
+
+/// Every order of the threads that keeps the sorted shapes: only ties are permuted.
+fn for_each_order(
+    order: [usize; THREADS],
+    n: usize,
+    tied: &impl Fn(usize, usize) -> bool,
+    visit: &mut impl FnMut(&[usize; THREADS]),
+) {
+    fn go(
+        order: [usize; THREADS],
+        at: usize,
+        n: usize,
+        tied: &impl Fn(usize, usize) -> bool,
+        visit: &mut impl FnMut(&[usize; THREADS]),
+    ) {
+        if at >= n {
+            visit(&order);
+            return;
+        }
+        for k in at..n {
+            if k == at || tied(order[at], order[k]) {
+                let mut next = order;
+                next.swap(at, k);
+                go(next, at + 1, n, tied, visit);
+            }
+        }
+    }
+    go(order, 0, n, tied, visit);
+}
+
+/// Given the order of threads and interpreters, thread states are sorted by where they are named.
+fn complete(r: &Runtime, order: &[usize; THREADS], subs: [usize; INTERPS], bounds: Bounds) -> Renaming {
+    let mut names = Renaming::IDENTITY;
+    for (new, old) in order.iter().enumerate() {
+        names.threads[*old] = new as u8;
+    }
+    for (new, old) in subs.iter().enumerate() {
+        names.interps[*old] = new as u8;
+    }
+
+    struct Places {
+        keys: [u64; TSTATES],
+        at: u32,
+    }
+    impl Visitor for Places {
+        fn tstate(&mut self, id: &mut TstateId) {
+            self.keys[id.index() % TSTATES] |= 1 << self.at;
+            self.at += 1;
+        }
+        fn interp(&mut self, _: &mut InterpId) {}
+    }
+    let mut places = Places { keys: [0; TSTATES], at: 0 };
+    for old in order {
+        let mut x = r.threads[*old];
+        x.visit(&mut places);
+    }
+    for old in subs {
+        if let Some(mut t) = r.gils[old].last_holder {
+            places.tstate(&mut t);
+        }
+    }
+    if let Some(mut t) = r.current {
+        places.tstate(&mut t);
+    }
+    for (k, key) in places.keys.iter_mut().enumerate() {
+        let x = &r.tstates[k];
+        if !x.status.is_empty() {
+            let thread = x.thread.map_or(3, |h| u64::from(names.threads[h.index() % THREADS]));
+            let interp = u64::from(names.interps[x.interp.index() % INTERPS]);
+            *key |= u64::from(x.status.bits()) << 56 | interp << 54 | thread << 52;
+        }
+    }
+    let n = bounds.tstates as usize;
+    let mut by_key: [usize; TSTATES] = std::array::from_fn(|k| k);
+    by_key[..n].sort_by_key(|k| std::cmp::Reverse(places.keys[*k]));
+    for (new, old) in by_key.iter().enumerate() {
+        names.tstates[*old] = new as u8;
+    }
+    names
+}
+
+impl Renaming {
+    /// The same move under other names.
+    pub fn rename_move(&self, mv: &Move) -> Move {
+        match *mv {
+            Move::Start(s) => Move::Start(Start {
+                thread: self.thread(s.thread),
+                op: self.rename_op(&s.op),
+                at: s.at.map(|t| self.tstate(t)),
+                prefer: self.thread(s.prefer),
+            }),
+            Move::Step { thread, prefer } => {
+                Move::Step { thread: self.thread(thread), prefer: self.thread(prefer) }
+            }
+            Move::Expire { thread, prefer } => {
+                Move::Expire { thread: self.thread(thread), prefer: self.thread(prefer) }
+            }
+            Move::Spurious { thread, prefer } => {
+                Move::Spurious { thread: self.thread(thread), prefer: self.thread(prefer) }
+            }
+        }
+    }
+
+    fn rename_op(&self, op: &Op) -> Op {
+        match *op {
+            Op::NewInterpreterFromConfig { config, fault } => Op::NewInterpreterFromConfig { config, fault },
+            Op::EndInterpreter(t) => Op::EndInterpreter(self.tstate(t)),
+            Op::ThreadStateNew(i) => Op::ThreadStateNew(self.interp(i)),
+            Op::ThreadStateBind(t) => Op::ThreadStateBind(self.tstate(t)),
+            Op::ThreadStateSwap(t) => Op::ThreadStateSwap(t.map(|t| self.tstate(t))),
+            Op::ThreadStateClear(t) => Op::ThreadStateClear(self.tstate(t)),
+            Op::ThreadStateDelete(t) => Op::ThreadStateDelete(self.tstate(t)),
+            Op::SaveThread => Op::SaveThread,
+            Op::RestoreThread(t) => Op::RestoreThread(self.tstate(t)),
+            Op::EvalBreakerPoll => Op::EvalBreakerPoll,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The checker: scopes, exploration, shortest runs, products, verdicts.
+
+mod canonical;
+mod coverage;
+mod explore;
+mod product;
+mod scope;
+mod shortest;
+mod verdict;
+
+pub use canonical::{Renaming, canonical, rename};
+pub use coverage::{Coverage, Tally};
+pub use explore::{Exploration, Explorer, Node, Watch, explore};
+pub use product::{Product, same_view};
+pub use scope::{Bounds, Scope};
+pub use shortest::{Run, shortest};
+pub use verdict::{Verdict, judge};

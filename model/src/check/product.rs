@@ -1,0 +1,84 @@
+//! Two designs in step: equal, if nobody can tell them apart.
+
+use cloister_specs::Move;
+use stateright::{Checker, Model, Property};
+
+use super::scope::Scope;
+use crate::design::Design;
+use crate::machine::Outcome;
+use crate::runtime::Runtime;
+
+/// A scope under two designs at once, in the atomic grain.
+#[derive(Clone)]
+pub struct Product {
+    /// The scope, under the first design.
+    pub scope: Scope,
+    /// The second design.
+    pub other: Design,
+}
+
+/// A pair of states, and whether they can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pair {
+    one: Runtime,
+    two: Runtime,
+    apart: bool,
+}
+
+/// Do callers see the same? Replies are compared by the caller; `last_holder` and the
+/// ghosts cannot be seen.
+pub fn same_view(d: &Design, r: &Runtime, e: &Design, s: &Runtime) -> bool {
+    Runtime::thread_ids().all(|h| r.thread_view(d, h) == s.thread_view(e, h))
+        && r.tstates == s.tstates
+        && Runtime::interp_ids().all(|i| {
+            let (a, b) = (r.interp(i), s.interp(i));
+            let (g, k) = (&r.gils[i.index()], &s.gils[i.index()]);
+            a.phase == b.phase
+                && a.flags() == b.flags()
+                && a.gil == b.gil
+                && (g.created, g.locked) == (k.created, k.locked)
+                && r.request_seen_in(d, i) == s.request_seen_in(e, i)
+        })
+}
+
+impl Model for Product {
+    type State = Pair;
+    type Action = Move;
+
+    fn init_states(&self) -> Vec<Pair> {
+        let (one, two) = (Runtime::new(&self.scope.design), Runtime::new(&self.other));
+        vec![Pair { one, two, apart: !same_view(&self.scope.design, &one, &self.other, &two) }]
+    }
+
+    fn actions(&self, pair: &Pair, out: &mut Vec<Move>) {
+        if pair.apart {
+            return;
+        }
+        self.scope.moves(&pair.one, out, |_, _| ());
+        let mut theirs = Vec::new();
+        let other = Scope { design: self.other, ..self.scope.clone() };
+        other.moves(&pair.two, &mut theirs, |_, _| ());
+        out.extend(theirs.into_iter().filter(|mv| !out.contains(mv)).collect::<Vec<_>>());
+    }
+
+    fn next_state(&self, pair: &Pair, mv: Move) -> Option<Pair> {
+        let Pair { mut one, mut two, .. } = *pair;
+        let a = one.apply(&self.scope.design, self.scope.grain, &mv);
+        let b = two.apply(&self.other, self.scope.grain, &mv);
+        let refused = |o: &Result<Outcome, _>| matches!(o, Ok(Outcome::Refused(_)));
+        let apart = a != b || refused(&a) || !same_view(&self.scope.design, &one, &self.other, &two);
+        Some(Pair { one, two, apart })
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("nobody can tell them apart", |_, pair: &Pair| !pair.apart)]
+    }
+}
+
+impl Product {
+    /// Are the designs equal in this scope? With the number of pairs looked at.
+    pub fn equal(self, workers: usize) -> (bool, u64) {
+        let checker = self.checker().threads(workers).spawn_bfs().join();
+        (checker.discoveries().is_empty(), checker.unique_state_count() as u64)
+    }
+}

@@ -1,0 +1,240 @@
+//! Designs: every change that led to isolated interpreters, and every known fault, is a knob.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mutant::Mutant;
+
+macro_rules! knob {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every setting of this knob.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// How the setting is written.
+            pub const fn text(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+knob!(
+    /// How many GILs there are (gh-104210).
+    Gils {
+        /// Every interpreter shares the main one's; the `gil` field is only checked.
+        One = "one",
+        /// An interpreter may have its own.
+        PerInterpreter = "per-interpreter",
+    }
+);
+knob!(
+    /// What `PyThreadState_Swap` does with the GIL, and in which order.
+    AttachProtocol {
+        /// 3.11: nothing; the caller has it and keeps it.
+        SwapLeavesGil = "swap-leaves-gil",
+        /// 3.12: release, then clear the current thread state; set the new one, then acquire.
+        ReleaseThenClear = "release-then-clear",
+        /// Ours: clear, then release; acquire, then set.
+        ClearThenRelease = "clear-then-release",
+    }
+);
+knob!(
+    /// Where the current thread state is kept (gh-103324).
+    CurrentTstate {
+        /// One for the runtime: that of whoever holds the GIL.
+        RuntimeGlobal = "runtime-global",
+        /// One for each OS thread.
+        ThreadLocal = "thread-local",
+    }
+);
+knob!(
+    /// How a creation that failed cleans up (gh-102658).
+    FailedCreation {
+        /// Before: the new thread state clears and deletes itself.
+        CleansUpByItself = "cleans-up-by-itself",
+        /// 3.12: swaps back first; without taking the caller's GIL if the new one was never taken.
+        SwapsBackWithoutGil = "swaps-back-without-gil",
+        /// Ours: checks the configuration before anything is made, and restores the caller wholly.
+        RestoresCaller = "restores-caller",
+    }
+);
+knob!(
+    /// What becomes of an error in a creation (gh-102657).
+    CreationErrors {
+        /// It ends the process.
+        Fatal = "fatal",
+        /// It is answered as a status.
+        Returned = "returned",
+    }
+);
+knob!(
+    /// What a creation answers when memory runs out.
+    OutOfMemory {
+        /// 3.12: a good status, and no thread state.
+        OkWithNull = "ok-with-null",
+        /// An error status.
+        Error = "error",
+    }
+);
+knob!(
+    /// Where a waiter leaves its request.
+    DropRequest {
+        /// 3.12: in its own interpreter.
+        PerInterpreter = "per-interpreter",
+        /// In the GIL it waits for.
+        PerGil = "per-gil",
+    }
+);
+knob!(
+    /// May a thread state be cleared while the end of another thread's call uses it (gh-104341, gh-100711)?
+    TstateInUse {
+        /// Nobody looks.
+        Unguarded = "unguarded",
+        /// Refused.
+        Guarded = "guarded",
+    }
+);
+knob!(
+    /// Whose gilstate slot is emptied when a thread state is deleted.
+    GilstateUnbind {
+        /// 3.12: that of the calling thread.
+        CallersSlot = "callers-slot",
+        /// That which names it.
+        OwnersSlot = "owners-slot",
+    }
+);
+knob!(
+    /// How `last_holder` names a thread state.
+    LastHolder {
+        /// By its address, which may be used again.
+        Address = "address",
+        /// By an identity that ends with it.
+        Identity = "identity",
+    }
+);
+knob!(
+    /// An interpreter with its own GIL, but the main interpreter's allocator.
+    OwnGilSharedObmalloc {
+        /// 3.12: accepted.
+        Accepted = "accepted",
+        /// Answered with an error status.
+        Refused = "refused",
+    }
+);
+
+macro_rules! designs {
+    ($($(#[$doc:meta])* $field:ident: $ty:ident, $knob:literal, $seed:ident, $cpython:ident, $ours:ident;)+) => {
+        /// One way to build the runtime.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct Design {
+            $($(#[$doc])* pub $field: $ty,)+
+            /// A fault in the model itself, for the tests of the checker.
+            #[serde(skip)]
+            pub mutant: Option<Mutant>,
+        }
+
+        impl Design {
+            /// Before any of the changes: one GIL, and the attach protocol of 3.11.
+            pub const SEED: Design = Design { $($field: $ty::$seed,)+ mutant: None };
+            /// What shipped as CPython 3.12.1, faults included.
+            pub const CPYTHON_3_12_1: Design = Design { $($field: $ty::$cpython,)+ mutant: None };
+            /// Ours: every rule holds.
+            pub const CLOISTER: Design = Design { $($field: $ty::$ours,)+ mutant: None };
+
+            /// The knobs, in the order of the fields.
+            pub const KNOBS: &'static [Knob] = &[$(Knob {
+                name: $knob,
+                settings: {
+                    const N: usize = $ty::ALL.len();
+                    const TEXTS: [&str; N] = {
+                        let mut out = [""; N];
+                        let mut k = 0;
+                        while k < N { out[k] = $ty::ALL[k].text(); k += 1; }
+                        out
+                    };
+                    &TEXTS
+                },
+                get: |d| d.$field.text(),
+                set: |d, text| match $ty::ALL.iter().find(|s| s.text() == text) {
+                    Some(s) => { d.$field = *s; true }
+                    None => false,
+                },
+            },)+];
+        }
+    };
+}
+
+designs! {
+    /// How many GILs there are.
+    gils: Gils, "gils", One, PerInterpreter, PerInterpreter;
+    /// What Swap does with the GIL.
+    attach: AttachProtocol, "attach", SwapLeavesGil, ReleaseThenClear, ClearThenRelease;
+    /// Where the current thread state is kept.
+    current: CurrentTstate, "current", RuntimeGlobal, ThreadLocal, ThreadLocal;
+    /// How a failed creation cleans up.
+    failed_creation: FailedCreation, "failed-creation", CleansUpByItself, SwapsBackWithoutGil, RestoresCaller;
+    /// What becomes of an error in a creation.
+    creation_errors: CreationErrors, "creation-errors", Fatal, Returned, Returned;
+    /// What a creation answers when memory runs out.
+    out_of_memory: OutOfMemory, "out-of-memory", OkWithNull, OkWithNull, Error;
+    /// Where a waiter leaves its request.
+    drop_request: DropRequest, "drop-request", PerInterpreter, PerInterpreter, PerGil;
+    /// Clearing a thread state that another thread's call still uses.
+    tstate_in_use: TstateInUse, "tstate-in-use", Unguarded, Unguarded, Guarded;
+    /// Whose gilstate slot a deletion empties.
+    gilstate_unbind: GilstateUnbind, "gilstate-unbind", CallersSlot, CallersSlot, OwnersSlot;
+    /// How `last_holder` names a thread state.
+    last_holder: LastHolder, "last-holder", Address, Address, Identity;
+    /// Own GIL with the shared allocator.
+    own_gil_shared_obmalloc: OwnGilSharedObmalloc, "own-gil-shared-obmalloc", Accepted, Accepted, Refused;
+}
+
+/// A knob by name.
+#[derive(Clone, Copy)]
+pub struct Knob {
+    /// How it is written.
+    pub name: &'static str,
+    /// How its settings are written.
+    pub settings: &'static [&'static str],
+    /// Its setting in a design.
+    pub get: fn(&Design) -> &'static str,
+    /// Sets it; `false` if there is no such setting.
+    pub set: fn(&mut Design, &str) -> bool,
+}
+
+impl Design {
+    /// The named designs.
+    pub const NAMED: [(&'static str, Design); 3] =
+        [("seed", Design::SEED), ("cpython_3_12_1", Design::CPYTHON_3_12_1), ("cloister", Design::CLOISTER)];
+
+    /// The design of this name.
+    pub fn by_name(name: &str) -> Option<Design> {
+        Design::NAMED.iter().find(|(n, _)| *n == name).map(|(_, d)| *d)
+    }
+
+    /// The knob of this name.
+    pub fn knob(name: &str) -> Option<&'static Knob> {
+        Design::KNOBS.iter().find(|k| k.name == name)
+    }
+}
+
+/// Does this combination of settings mean anything?
+///
+/// Before the attach protocol took and released GILs in Swap, a thread could not move
+/// between two of them.
+pub fn admissible(d: &Design) -> bool {
+    match (d.attach, d.gils) {
+        (AttachProtocol::SwapLeavesGil, Gils::PerInterpreter) => false,
+        (AttachProtocol::SwapLeavesGil, Gils::One)
+        | (
+            AttachProtocol::ReleaseThenClear | AttachProtocol::ClearThenRelease,
+            Gils::One | Gils::PerInterpreter,
+        ) => true,
+    }
+}

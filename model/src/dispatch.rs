@@ -1,0 +1,78 @@
+//! Which procedure a label belongs to.
+
+use cloister_specs::{Reply, Rule, ThreadId};
+
+use crate::design::Design;
+use crate::label::Label;
+use crate::machine::Flow;
+use crate::runtime::Runtime;
+
+impl Runtime {
+    /// Takes one label. `expired`: the thread's timed wait has expired.
+    pub(crate) fn label(
+        &mut self,
+        d: &Design,
+        h: ThreadId,
+        prefer: ThreadId,
+        expired: bool,
+        label: Label,
+    ) -> Flow {
+        match label {
+            Label::Idle => Flow::Return,
+
+            Label::CreateBind(c) => self.create_bind(h, c),
+            Label::CreateSwap(c) => self.create_swap(d, c),
+            Label::CreateRelease(c) => self.create_release(d, c),
+            Label::CreateSettings(c) => self.create_settings(d, c),
+            Label::CreateGil(c) => self.create_gil(d, c),
+            Label::CreateAttach(c) => self.create_attach(d, c),
+            Label::CreateCore(c) => self.create_core(c),
+            Label::CreateMain(c) => self.create_main(c),
+            Label::CreateLive(c) => self.create_live(c),
+            Label::Undo(c, has_gil) => self.undo(d, h, c, has_gil),
+            Label::UndoClear(c, has_gil) => self.undo_clear(d, c, has_gil),
+            Label::UndoDetach(c, has_gil) => self.undo_detach(d, h, c, has_gil),
+            Label::UndoDrop(c, has_gil) => self.undo_drop(d, c, has_gil),
+            Label::UndoDelete(c) => self.undo_delete(d, h, c),
+            Label::UndoTake(u) => self.undo_take(d, u),
+            Label::UndoAttach(u) => self.undo_attach(u),
+            Label::UndoDone(u) => self.undo_done(d, u),
+
+            Label::EndClear(t) => self.end_clear(t),
+            Label::EndDetach(t) => self.end_detach(t),
+            Label::EndDrop(t) => self.end_drop(t),
+            Label::EndDelete(t) => self.end_delete(d, h, t),
+            Label::EndFree(i) => self.end_free(i),
+
+            Label::ClearDone(t) => self.clear_done(t),
+            Label::SwapAnswer(s) => self.swap_answer(s),
+            Label::SaveDrop(t) => self.save_drop(t),
+            Label::SaveDone(t) => self.save_done(t),
+            Label::RestoreAttach(t) => self.restore_attach(t),
+            Label::RestoreDone(_) | Label::PollDone(_) => Flow::Answer(Reply::Done),
+            Label::PollDrop(t) => self.poll_drop(t),
+            Label::PollTake(t) => self.poll_take(t),
+            Label::PollAttach(t) => self.poll_attach(d, h, t),
+
+            Label::SwapDrop(s) => self.swap_drop(d, s),
+            Label::SwapExchange(s) => self.swap_exchange(d, s),
+            Label::SwapTake(s) => self.swap_take(d, s),
+            Label::SwapAttach(s) => self.swap_attach(s),
+            Label::ClearCurrent(s) => self.clear_current(d, h, s),
+            Label::Deactivate(s) => self.deactivate(s),
+            Label::SetCurrent(s) => self.set_new_current(d, h, s),
+            Label::Activate(s) => self.activate(h, s),
+
+            Label::DropHolder { tstate, last } => self.drop_holder(tstate, last),
+            Label::DropUnlock { tstate, last, interp } => self.drop_unlock(prefer, tstate, last, interp),
+            Label::DropTest { tstate, interp } => self.drop_test(d, tstate, interp),
+            Label::DropWait { gil, .. } => self.drop_woken(gil),
+            Label::TakeLock(t) => self.take_lock(d, h, prefer, t),
+            Label::TakeWait { tstate, asked, .. } => self.take_woken(d, h, prefer, tstate, asked, expired),
+        }
+    }
+
+    /// The rules whose breach ends the process inside a procedure, under some design.
+    pub const DEADLY: [Rule; 8] =
+        [Rule::Life3, Rule::Tls7, Rule::Tls12, Rule::Tls18, Rule::Gil4, Rule::Gil5, Rule::Gil12, Rule::Gil13];
+}

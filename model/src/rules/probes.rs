@@ -1,0 +1,257 @@
+//! Probes: for every rule the situation that makes it interesting.
+
+use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, StatusBits};
+
+use super::Step;
+use super::step::{base, entry, started, took};
+use crate::label::{Asked, Label};
+use crate::machine::Outcome;
+use crate::runtime::Runtime;
+
+/// How a probe fires.
+#[derive(Clone, Copy)]
+pub enum ProbeKind {
+    /// A call was refused by the rule.
+    Refusal,
+    /// A step was the interesting one.
+    Step(fn(&Step) -> bool),
+}
+
+/// The probe of a rule.
+pub struct Probe {
+    /// Which rule.
+    pub rule: Rule,
+    /// How it fires.
+    pub kind: ProbeKind,
+}
+
+/// A probe for every rule.
+pub static PROBES: [Probe; Rule::ALL.len()] = {
+    let mut probes = [const { Probe { rule: Rule::Life1, kind: ProbeKind::Refusal } }; Rule::ALL.len()];
+    let mut k = 0;
+    while k < Rule::ALL.len() {
+        probes[k] = Probe { rule: Rule::ALL[k], kind: probe(Rule::ALL[k]) };
+        k += 1;
+    }
+    probes
+};
+
+const fn probe(rule: Rule) -> ProbeKind {
+    use ProbeKind::{Refusal, Step};
+    match rule {
+        Rule::Life1 | Rule::Life15 => Step(a_creation_succeeds),
+        Rule::Life2 | Rule::Life3 => Step(a_creation_fails_with_a_caller),
+        Rule::Life4 => Step(memory_runs_out),
+        Rule::Life5 => Step(bad_settings_are_asked_for),
+        Rule::Life6 => Step(a_bad_gil_value_is_asked_for),
+        Rule::Life7 => Step(both_are_asked_for),
+        Rule::Life8 => Step(own_gil_with_shared_obmalloc_is_asked_for),
+        Rule::Life9 | Rule::Life10 | Rule::Life11 | Rule::Life13 => Refusal,
+        Rule::Life12 => Step(an_interpreter_ends),
+        Rule::Life14 => Step(a_tstate_is_added_to_a_sub),
+        Rule::Tls1 => Step(two_threads_have_a_current_tstate),
+        Rule::Tls2 => Step(a_bound_tstate_is_detached_beside_an_active_one),
+        Rule::Tls3 | Rule::Tls4 | Rule::Tls5 | Rule::Tls6 | Rule::Tls7 => Refusal,
+        Rule::Tls8 | Rule::Tls9 | Rule::Tls10 | Rule::Tls11 | Rule::Tls12 | Rule::Tls13 => Refusal,
+        Rule::Tls14 => Step(a_named_tstate_of_another_thread_is_deleted),
+        Rule::Tls15 => Step(a_tstate_is_bound_beside_a_named_one),
+        Rule::Tls16 => Step(the_slot_moves),
+        Rule::Tls17 => Step(a_tstate_is_cleared),
+        Rule::Tls18 => Refusal,
+        Rule::Tls19 => Step(a_tstate_is_created),
+        Rule::Tls20 => Step(a_swap_goes_from_one_to_another),
+        Rule::Gil1 => Step(a_gil_changes_hands),
+        Rule::Gil2 => Step(a_holder_is_waited_for),
+        Rule::Gil3 => Step(a_swap_changes_the_gil),
+        Rule::Gil4 => Step(a_gil_is_dropped),
+        Rule::Gil5 => Step(a_creation_succeeds),
+        Rule::Gil6 => Step(an_interval_expires),
+        Rule::Gil7 => Step(a_holder_is_asked),
+        Rule::Gil8 => Step(an_asked_for_gil_is_taken),
+        Rule::Gil9 => Step(a_forced_switch_ends),
+        Rule::Gil10 => Step(a_forced_switch_begins),
+        Rule::Gil11 => Step(a_thread_waits_for_a_gil),
+        Rule::Gil12 => Refusal,
+        Rule::Gil13 => Step(a_poll_that_saw_a_request_answers),
+        Rule::Gil14 => Step(a_poll_sees_no_request),
+        Rule::Gil15 => Step(a_restore_answers_after_waiting),
+        Rule::Gil16 => Step(a_save_answers),
+    }
+}
+
+fn asked_for(s: &Step, what: fn(&InterpreterConfig) -> bool) -> bool {
+    matches!(started(s), Some(Op::NewInterpreterFromConfig { config, .. }) if what(&config))
+}
+
+fn a_creation_succeeds(s: &Step) -> bool {
+    matches!(s.outcome, Outcome::Replied(Reply::Created { .. }))
+}
+
+fn a_creation_fails_with_a_caller(s: &Step) -> bool {
+    matches!(s.outcome, Outcome::Replied(Reply::Failed(_))) && entry(s).0.is_some()
+}
+
+fn memory_runs_out(s: &Step) -> bool {
+    let fault = |f| f == Some(Fault::InterpAlloc) || f == Some(Fault::TstateAlloc);
+    matches!(started(s), Some(Op::NewInterpreterFromConfig { fault: f, .. }) if fault(f))
+}
+
+fn bad_settings_are_asked_for(s: &Step) -> bool {
+    asked_for(s, |c| !c.use_main_obmalloc && !c.check_multi_interp_extensions)
+}
+
+fn a_bad_gil_value_is_asked_for(s: &Step) -> bool {
+    asked_for(s, |c| c.gil > 2)
+}
+
+fn both_are_asked_for(s: &Step) -> bool {
+    asked_for(s, |c| c.gil > 2 && !c.use_main_obmalloc && !c.check_multi_interp_extensions)
+}
+
+fn own_gil_with_shared_obmalloc_is_asked_for(s: &Step) -> bool {
+    asked_for(s, |c| c.gil == 2 && c.use_main_obmalloc)
+}
+
+fn an_interpreter_ends(s: &Step) -> bool {
+    let h = s.mv.thread();
+    let ending =
+        matches!(started(s), Some(Op::EndInterpreter(_))) || matches!(base(s.before, h), Label::EndFree(_));
+    ending && matches!(s.outcome, Outcome::Replied(_))
+}
+
+fn a_tstate_is_added_to_a_sub(s: &Step) -> bool {
+    matches!(started(s), Some(Op::ThreadStateNew(i)) if i != cloister_specs::MAIN)
+}
+
+fn two_threads_have_a_current_tstate(s: &Step) -> bool {
+    Runtime::thread_ids().filter(|h| s.after.own_current(s.design, *h).is_some()).count() >= 2
+}
+
+fn a_bound_tstate_is_detached_beside_an_active_one(s: &Step) -> bool {
+    let bound = |active: bool| {
+        s.after
+            .tstates
+            .iter()
+            .any(|x| x.status.contains(StatusBits::BOUND) && x.status.contains(StatusBits::ACTIVE) == active)
+    };
+    bound(true) && bound(false)
+}
+
+fn a_named_tstate_of_another_thread_is_deleted(s: &Step) -> bool {
+    match started(s) {
+        Some(Op::ThreadStateDelete(t)) => {
+            Runtime::thread_ids().any(|h| h != s.mv.thread() && s.before.thread(h).gilstate == Some(t))
+        }
+        _ => false,
+    }
+}
+
+fn a_tstate_is_bound_beside_a_named_one(s: &Step) -> bool {
+    matches!(started(s), Some(Op::ThreadStateBind(_))) && s.before.thread(s.mv.thread()).gilstate.is_some()
+}
+
+fn the_slot_moves(s: &Step) -> bool {
+    let h = s.mv.thread();
+    let slot = |r: &Runtime| r.thread(h).gilstate;
+    slot(s.before).is_some() && slot(s.after).is_some() && slot(s.before) != slot(s.after)
+}
+
+fn a_tstate_is_cleared(s: &Step) -> bool {
+    matches!(started(s), Some(Op::ThreadStateClear(_)))
+}
+
+fn a_tstate_is_created(s: &Step) -> bool {
+    matches!(started(s), Some(Op::ThreadStateNew(_)))
+}
+
+fn swapped(s: &Step) -> Option<(Option<cloister_specs::TstateId>, Option<cloister_specs::TstateId>)> {
+    let h = s.mv.thread();
+    let new = match (started(s), base(s.before, h)) {
+        (Some(Op::ThreadStateSwap(new)), _) => new,
+        (_, Label::SwapAnswer(swap)) => swap.new,
+        _ => return None,
+    };
+    matches!(s.outcome, Outcome::Replied(_)).then_some((entry(s).0, new))
+}
+
+fn a_swap_goes_from_one_to_another(s: &Step) -> bool {
+    matches!(swapped(s), Some((Some(old), Some(new))) if old != new)
+}
+
+fn a_swap_changes_the_gil(s: &Step) -> bool {
+    let gil = |t| s.after.gil_of(t);
+    matches!(swapped(s), Some((Some(old), Some(new))) if gil(old) != gil(new))
+}
+
+fn a_gil_changes_hands(s: &Step) -> bool {
+    s.before.gils.iter().zip(&s.after.gils).any(|(a, b)| a.holder != b.holder)
+}
+
+fn a_holder_is_waited_for(s: &Step) -> bool {
+    s.after.threads.iter().any(|x| match x.top() {
+        Label::TakeWait { gil, .. } => {
+            s.after.gils[gil.index()].holder.is_some_and(|h| s.after.thread(h).idle())
+        }
+        _ => false,
+    })
+}
+
+fn a_gil_is_dropped(s: &Step) -> bool {
+    s.before.gils.iter().zip(&s.after.gils).any(|(a, b)| a.locked && !b.locked)
+}
+
+fn an_interval_expires(s: &Step) -> bool {
+    let h = s.mv.thread();
+    matches!(s.mv, Move::Expire { .. })
+        && matches!(s.before.thread(h).top(), Label::TakeWait { asked: Asked::No, .. })
+}
+
+fn a_holder_is_asked(s: &Step) -> bool {
+    s.after.threads.iter().any(|x| match x.top() {
+        Label::TakeWait { gil, asked: Asked::Yes, .. } => {
+            s.after.gils[gil.index()].holder.is_some_and(|h| s.after.thread(h).idle())
+        }
+        _ => false,
+    })
+}
+
+fn an_asked_for_gil_is_taken(s: &Step) -> bool {
+    took(s).is_some_and(|t| s.before.request_seen_in(s.design, s.after.tstate(t).interp))
+}
+
+fn a_forced_switch_begins(s: &Step) -> bool {
+    s.outcome == Outcome::Parked(Parking::Switch)
+}
+
+fn a_forced_switch_ends(s: &Step) -> bool {
+    matches!(s.mv, Move::Step { .. })
+        && matches!(s.before.thread(s.mv.thread()).top(), Label::DropWait { .. })
+}
+
+fn a_thread_waits_for_a_gil(s: &Step) -> bool {
+    s.outcome == Outcome::Parked(Parking::Gil)
+}
+
+fn a_poll_that_saw_a_request_answers(s: &Step) -> bool {
+    let polling = matches!(
+        base(s.before, s.mv.thread()),
+        Label::PollDrop(_) | Label::PollTake(_) | Label::PollAttach(_) | Label::PollDone(_)
+    );
+    polling && matches!(s.outcome, Outcome::Replied(_))
+}
+
+fn a_poll_sees_no_request(s: &Step) -> bool {
+    matches!(started(s), Some(Op::EvalBreakerPoll)) && matches!(s.outcome, Outcome::Replied(_))
+}
+
+fn a_restore_answers_after_waiting(s: &Step) -> bool {
+    matches!(base(s.before, s.mv.thread()), Label::RestoreAttach(_) | Label::RestoreDone(_))
+        && matches!(s.outcome, Outcome::Replied(_))
+}
+
+fn a_save_answers(s: &Step) -> bool {
+    let h = s.mv.thread();
+    let saving = matches!(started(s), Some(Op::SaveThread))
+        || matches!(base(s.before, h), Label::SaveDrop(_) | Label::SaveDone(_));
+    saving && matches!(s.outcome, Outcome::Replied(_))
+}

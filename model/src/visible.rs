@@ -1,0 +1,68 @@
+//! Grains: how many labels go together.
+
+use cloister_specs::text::Grain;
+
+use crate::design::{CurrentTstate, Design};
+use crate::label::Label;
+
+/// In this grain, is this label taken in one go with the one before it?
+pub(crate) fn fuses(grain: Grain, d: &Design, next: &Label) -> bool {
+    match grain {
+        Grain::Atomic => true,
+        Grain::Merged => !visible(d, next),
+        Grain::Fine => false,
+    }
+}
+
+/// Can another thread see that this label was taken, or does it see what another does?
+///
+/// A label that cannot be seen may go together with the one before it: every other
+/// thread's move commutes with it, and what it ends (a call's use of a thread state, the
+/// `active` bit) only ever permits more.
+pub fn visible(d: &Design, label: &Label) -> bool {
+    match label {
+        Label::Idle => false,
+        Label::CreateSwap(_)
+        | Label::CreateRelease(_)
+        | Label::CreateSettings(_)
+        | Label::CreateGil(_)
+        | Label::CreateAttach(_)
+        | Label::CreateCore(_)
+        | Label::CreateMain(_) => false,
+        Label::Undo(..) | Label::UndoClear(..) | Label::UndoDetach(..) | Label::UndoDrop(..) => false,
+        Label::UndoTake(_) | Label::UndoAttach(_) | Label::UndoDone(_) => false,
+        Label::EndDetach(_) | Label::EndDrop(_) => false,
+        Label::SwapAnswer(_)
+        | Label::SaveDrop(_)
+        | Label::SaveDone(_)
+        | Label::RestoreAttach(_)
+        | Label::RestoreDone(_)
+        | Label::PollDrop(_)
+        | Label::PollTake(_)
+        | Label::PollDone(_)
+        | Label::SwapDrop(_)
+        | Label::SwapExchange(_)
+        | Label::SwapTake(_)
+        | Label::SwapAttach(_) => false,
+        Label::ClearCurrent(_) | Label::Deactivate(_) | Label::SetCurrent(_) | Label::PollAttach(_) => {
+            match d.current {
+                CurrentTstate::RuntimeGlobal => true,
+                CurrentTstate::ThreadLocal => false,
+            }
+        }
+        Label::CreateBind(_)
+        | Label::CreateLive(_)
+        | Label::UndoDelete(_)
+        | Label::EndClear(_)
+        | Label::EndDelete(_)
+        | Label::EndFree(_)
+        | Label::ClearDone(_)
+        | Label::Activate(_)
+        | Label::DropHolder { .. }
+        | Label::DropUnlock { .. }
+        | Label::DropTest { .. }
+        | Label::DropWait { .. }
+        | Label::TakeLock(_)
+        | Label::TakeWait { .. } => true,
+    }
+}

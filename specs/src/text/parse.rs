@@ -1,0 +1,302 @@
+//! Reading runs and lines.
+
+use super::cursor::{Cursor, found, shorten};
+use super::{CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name};
+use crate::{Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, Reply, Rule, Start, ThreadId};
+use std::str::FromStr;
+
+const HEADERS: [&str; 4] = ["run", "design", "grain", "threads"];
+
+impl FromStr for Script {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let mut script = Script::default();
+        let mut seen = Vec::new();
+        for (index, full) in text.lines().enumerate() {
+            let at = |problem| TextError { line: index + 1, text: shorten(full), problem };
+            let code = without_comment(full).trim();
+            if code.is_empty() {
+                continue;
+            }
+            match header_word(code) {
+                Some(word) if !script.lines.is_empty() => {
+                    return Err(at(Problem::HeaderTooLate(word)));
+                }
+                Some(word) if seen.contains(&word) => return Err(at(Problem::Twice(word.into()))),
+                Some(word) => {
+                    seen.push(word);
+                    header(&mut script, word, &code[word.len()..]).map_err(at)?;
+                }
+                None => {
+                    let line = Cursor { rest: code }.line().map_err(at)?;
+                    threads_exist(&line.mv, script.threads).map_err(at)?;
+                    script.lines.push(line);
+                }
+            }
+        }
+        Ok(script)
+    }
+}
+
+impl FromStr for Line {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let line = Cursor { rest: without_comment(text).trim() }.line();
+        line.map_err(|problem| TextError { line: 1, text: shorten(text), problem })
+    }
+}
+
+impl FromStr for Move {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        Line::from_str(text).map(|line| line.mv)
+    }
+}
+
+fn without_comment(line: &str) -> &str {
+    let mut quoted = false;
+    let comment = line.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == '#' && !quoted
+    });
+    comment.map_or(line, |(at, _)| &line[..at])
+}
+
+fn header_word(code: &str) -> Option<&'static str> {
+    let first = code.split_whitespace().next()?;
+    HEADERS.into_iter().find(|word| *word == first)
+}
+
+fn header(script: &mut Script, word: &str, value: &str) -> Result<(), Problem> {
+    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = |expected| Err(Problem::Expected { expected, found: found(&value) });
+    match word {
+        "run" if value.is_empty() => return expected("a name"),
+        "run" => script.name = value,
+        "design" if value.is_empty() => return expected("the name of a design"),
+        "design" => script.design = value,
+        "grain" => match Grain::ALL.into_iter().find(|g| g.name() == value) {
+            Some(grain) => script.grain = grain,
+            None => return expected("atomic, merged or fine"),
+        },
+        _ => match value.parse() {
+            Ok(threads @ 1..) => script.threads = threads,
+            _ => return expected("a number of threads, 1 to 255"),
+        },
+    }
+    Ok(())
+}
+
+fn threads_exist(mv: &Move, threads: u8) -> Result<(), Problem> {
+    match [mv.thread(), mv.prefer()].into_iter().find(|t| t.0 >= threads) {
+        Some(thread) => Err(Problem::NoSuchThread { thread, threads }),
+        None => Ok(()),
+    }
+}
+
+impl Cursor<'_> {
+    fn line(mut self) -> Result<Line, Problem> {
+        let thread = self.thread()?;
+        self.token(":", "`:` after the thread")?;
+        let mut mv = self.movement(thread)?;
+        if self.keyword("at") {
+            let slot = self.tstate()?;
+            match &mut mv {
+                Move::Start(start) if start.op.makes_tstate() => start.at = Some(slot),
+                Move::Start(start) => return Err(Problem::NothingToPlace(start.op.kind().name())),
+                _ => return Err(Problem::NothingToPlace("a move inside a call")),
+            }
+        }
+        if self.keyword("prefer") {
+            let other = self.thread()?;
+            match &mut mv {
+                Move::Start(Start { prefer, .. })
+                | Move::Step { prefer, .. }
+                | Move::Expire { prefer, .. }
+                | Move::Spurious { prefer, .. } => *prefer = other,
+            }
+        }
+        let expect = if self.eat("=>") { Some(self.expect()?) } else { None };
+        if self.rest.trim().is_empty() {
+            Ok(Line { mv, expect })
+        } else {
+            self.expected(if expect.is_some() {
+                "nothing more on this line"
+            } else {
+                "`=>` and what should come of it"
+            })
+        }
+    }
+
+    fn movement(&mut self, thread: ThreadId) -> Result<Move, Problem> {
+        let prefer = ThreadId(0);
+        if !self.eat("..") {
+            return Ok(Move::Start(Start { thread, op: self.op()?, at: None, prefer }));
+        }
+        if self.keyword("step") {
+            Ok(Move::Step { thread, prefer })
+        } else if self.keyword("expire") {
+            Ok(Move::Expire { thread, prefer })
+        } else if self.keyword("spurious") {
+            Ok(Move::Spurious { thread, prefer })
+        } else {
+            self.expected("step, expire or spurious")
+        }
+    }
+
+    fn op(&mut self) -> Result<Op, Problem> {
+        let name = self.word("a call, or `..` and step, expire or spurious")?;
+        let kind = match name {
+            "NewInterpreter" => OpKind::NewInterpreterFromConfig,
+            _ => OpKind::ALL
+                .into_iter()
+                .find(|kind| kind.name() == name)
+                .ok_or_else(|| Problem::UnknownCall(shorten(name)))?,
+        };
+        let open = self.eat("(");
+        if open && self.eat(")") {
+            return without_arguments(kind);
+        }
+        if !open {
+            return without_arguments(kind);
+        }
+        let op = match kind {
+            OpKind::NewInterpreterFromConfig => self.creation()?,
+            OpKind::EndInterpreter => Op::EndInterpreter(self.tstate()?),
+            OpKind::ThreadStateNew => {
+                Op::ThreadStateNew(InterpId(self.number("the number of an interpreter")?))
+            }
+            OpKind::ThreadStateBind => Op::ThreadStateBind(self.tstate()?),
+            OpKind::ThreadStateSwap if self.keyword("NULL") => Op::ThreadStateSwap(None),
+            OpKind::ThreadStateSwap => Op::ThreadStateSwap(Some(self.tstate()?)),
+            OpKind::ThreadStateClear => Op::ThreadStateClear(self.tstate()?),
+            OpKind::ThreadStateDelete => Op::ThreadStateDelete(self.tstate()?),
+            OpKind::RestoreThread => Op::RestoreThread(self.tstate()?),
+            OpKind::SaveThread | OpKind::EvalBreakerPoll => return Err(wrong_arguments(kind)),
+        };
+        self.token(")", "`)`")?;
+        Ok(op)
+    }
+
+    fn creation(&mut self) -> Result<Op, Problem> {
+        let preset = self.word("a preset: isolated, legacy or main")?;
+        let (_, mut config) = PRESETS
+            .into_iter()
+            .find(|(name, _)| *name == preset)
+            .ok_or_else(|| Problem::UnknownPreset(shorten(preset)))?;
+        let mut fault = None;
+        let mut seen = Vec::new();
+        while self.eat(",") {
+            let field = self.word("a field")?;
+            if seen.contains(&field) {
+                return Err(Problem::Twice(field.into()));
+            }
+            self.field(field, &mut config, &mut fault)?;
+            seen.push(field);
+        }
+        Ok(Op::NewInterpreterFromConfig { config, fault })
+    }
+
+    fn field(
+        &mut self,
+        name: &str,
+        config: &mut InterpreterConfig,
+        fault: &mut Option<Fault>,
+    ) -> Result<(), Problem> {
+        let flag = FLAGS.iter().find(|(field, _)| *field == name);
+        if flag.is_none() && name != "gil" && name != "fault" {
+            return Err(Problem::UnknownField(shorten(name)));
+        }
+        self.token("=", "`=` after the field")?;
+        match flag {
+            Some((field, flag)) => match self.number("0 or 1")? {
+                value @ (0 | 1) => *flag(config) = value == 1,
+                value => {
+                    return Err(Problem::NotAFlag { field: (*field).into(), value });
+                }
+            },
+            None if name == "gil" => config.gil = self.number("a number, 0 to 255")?,
+            None => {
+                let word = self.word("a fault")?;
+                let known = Fault::ALL.into_iter().find(|f| fault_name(*f) == word);
+                *fault = Some(known.ok_or_else(|| Problem::UnknownFault(shorten(word)))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self) -> Result<Expect, Problem> {
+        if self.keyword("refused") {
+            Ok(Expect::Refused(self.rule()?))
+        } else if self.keyword("died") {
+            Ok(Expect::Died(self.rule()?))
+        } else if self.keyword("parked") {
+            if self.keyword("gil") {
+                Ok(Expect::Parked(Parking::Gil))
+            } else if self.keyword("switch") {
+                Ok(Expect::Parked(Parking::Switch))
+            } else {
+                self.expected("gil or switch")
+            }
+        } else {
+            self.reply().map(Expect::Reply)
+        }
+    }
+
+    fn reply(&mut self) -> Result<Reply, Problem> {
+        let first = self.rest.trim_start().chars().next();
+        if self.keyword("done") {
+            Ok(Reply::Done)
+        } else if self.keyword("NULL") {
+            Ok(Reply::Tstate(None))
+        } else if self.keyword("ok") {
+            self.token("NULL", "NULL").map(|()| Reply::OkWithNull)
+        } else if self.keyword("failed") {
+            let text = self.quoted()?;
+            let known = CREATION_ERRORS.into_iter().find(|e| e.to_string() == text);
+            known.map(Reply::Failed).ok_or_else(|| Problem::UnknownFailure(shorten(text)))
+        } else if first == Some('t') {
+            Ok(Reply::Tstate(Some(self.tstate()?)))
+        } else if first.is_some_and(|c| c.is_ascii_digit()) {
+            Ok(Reply::Created { interp: InterpId(self.number("an interpreter")?), tstate: self.tstate()? })
+        } else {
+            self.expected("a reply (done, t1, NULL, 1 t1, failed \"text\", ok NULL), refused, parked or died")
+        }
+    }
+
+    fn rule(&mut self) -> Result<Rule, Problem> {
+        self.rest = self.rest.trim_start();
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(self.rest.len());
+        if end == 0 {
+            return self.expected("the id of a rule");
+        }
+        let id = self.take(end);
+        Rule::by_id(id).ok_or_else(|| Problem::UnknownRule(shorten(id)))
+    }
+}
+
+fn without_arguments(kind: OpKind) -> Result<Op, Problem> {
+    match kind {
+        OpKind::SaveThread => Ok(Op::SaveThread),
+        OpKind::EvalBreakerPoll => Ok(Op::EvalBreakerPoll),
+        _ => Err(wrong_arguments(kind)),
+    }
+}
+
+fn wrong_arguments(kind: OpKind) -> Problem {
+    let takes = match kind {
+        OpKind::NewInterpreterFromConfig => "a configuration, as (isolated) or (legacy, allow_fork=0)",
+        OpKind::EndInterpreter
+        | OpKind::ThreadStateBind
+        | OpKind::ThreadStateClear
+        | OpKind::ThreadStateDelete
+        | OpKind::RestoreThread => "a thread state, as (t1)",
+        OpKind::ThreadStateNew => "the number of an interpreter, as (0)",
+        OpKind::ThreadStateSwap => "a thread state or NULL, as (t1) or (NULL)",
+        OpKind::SaveThread | OpKind::EvalBreakerPoll => "nothing",
+    };
+    Problem::WrongArguments { call: kind.name(), takes }
+}

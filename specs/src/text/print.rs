@@ -1,0 +1,135 @@
+//! Printing.
+
+use super::{Expect, FLAGS, Line, PRESETS, Script, fault_name};
+use crate::{Fault, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
+use std::fmt::{Display, Formatter, Result};
+
+impl Display for Script {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "run {}", one_line(&self.name))?;
+        writeln!(f, "design {}", one_line(&self.design))?;
+        writeln!(f, "grain {}", self.grain)?;
+        writeln!(f, "threads {}\n", self.threads)?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<_> = text.split([' ', '\t', '\r', '\n', '#']).filter(|w| !w.is_empty()).collect();
+    if words.is_empty() { "unnamed".into() } else { words.join(" ") }
+}
+
+impl Display for Line {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}", self.mv)?;
+        match self.expect {
+            Some(expect) => write!(f, " => {expect}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for Move {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}: ", self.thread())?;
+        match self {
+            Move::Start(start) => {
+                write!(f, "{}", start.op)?;
+                if let Some(at) = start.at {
+                    write!(f, " at {at}")?;
+                }
+            }
+            Move::Step { .. } => f.write_str(".. step")?,
+            Move::Expire { .. } => f.write_str(".. expire")?,
+            Move::Spurious { .. } => f.write_str(".. spurious")?,
+        }
+        match self.prefer() {
+            ThreadId(0) => Ok(()),
+            other => write!(f, " prefer {other}"),
+        }
+    }
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(self.kind().name())?;
+        match self {
+            Op::NewInterpreterFromConfig { config, fault: None } => write!(f, "({config})"),
+            Op::NewInterpreterFromConfig { config, fault: Some(fault) } => {
+                write!(f, "({config}, fault={fault})")
+            }
+            Op::ThreadStateNew(interp) => write!(f, "({interp})"),
+            Op::ThreadStateSwap(None) => f.write_str("(NULL)"),
+            Op::EndInterpreter(t)
+            | Op::ThreadStateBind(t)
+            | Op::ThreadStateSwap(Some(t))
+            | Op::ThreadStateClear(t)
+            | Op::ThreadStateDelete(t)
+            | Op::RestoreThread(t) => write!(f, "({t})"),
+            Op::SaveThread | Op::EvalBreakerPoll => Ok(()),
+        }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.pad(fault_name(*self))
+    }
+}
+
+impl Display for InterpreterConfig {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let differences = |preset: &InterpreterConfig| {
+            let (mut preset, mut config) = (*preset, *self);
+            let flags = FLAGS.iter().filter(|(_, flag)| *flag(&mut preset) != *flag(&mut config)).count();
+            flags + usize::from(preset.gil != config.gil)
+        };
+        let Some((name, preset)) = PRESETS.iter().min_by_key(|(_, preset)| differences(preset)) else {
+            return Ok(());
+        };
+        f.write_str(name)?;
+        let (mut preset, mut config) = (*preset, *self);
+        for (field, flag) in FLAGS {
+            if *flag(&mut preset) != *flag(&mut config) {
+                write!(f, ", {field}={}", u8::from(*flag(&mut config)))?;
+            }
+        }
+        if preset.gil != config.gil {
+            write!(f, ", gil={}", config.gil)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Reply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Reply::Done => f.write_str("done"),
+            Reply::Created { interp, tstate } => write!(f, "{interp} {tstate}"),
+            Reply::Failed(error) => write!(f, "failed \"{error}\""),
+            Reply::OkWithNull => f.write_str("ok NULL"),
+            Reply::Tstate(None) => f.write_str("NULL"),
+            Reply::Tstate(Some(tstate)) => write!(f, "{tstate}"),
+        }
+    }
+}
+
+impl Display for Parking {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.pad(match self {
+            Parking::Gil => "gil",
+            Parking::Switch => "switch",
+        })
+    }
+}
+
+impl Display for Expect {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Expect::Reply(reply) => write!(f, "{reply}"),
+            Expect::Refused(rule) => write!(f, "refused {rule}"),
+            Expect::Parked(parking) => write!(f, "parked {parking}"),
+            Expect::Died(rule) => write!(f, "died {rule}"),
+        }
+    }
+}
