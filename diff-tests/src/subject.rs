@@ -19,6 +19,8 @@ pub enum Event {
     Refused(Rule),
     /// The thread waits inside its call.
     Parked(Parking),
+    /// The thread is inside its call, and can go on (in grains finer than atomic).
+    Running,
     /// The process, or its model, is dead: the rule's id or what CPython printed.
     Died(String),
 }
@@ -42,6 +44,9 @@ pub struct Shows {
     pub gils: bool,
     /// `GilView::holder`.
     pub holder: bool,
+    /// It refuses calls that break a rule of the caller's. Where it does not, such calls are
+    /// not sent.
+    pub refusals: bool,
 }
 
 /// Something that performs operations, one logical thread at a time.

@@ -238,3 +238,100 @@ pub fn admissible(d: &Design) -> bool {
         ) => true,
     }
 }
+
+/// A text that names no design. Says what would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DesignError {
+    /// No named design begins it.
+    Unknown(String),
+    /// There is no such knob.
+    Knob(String),
+    /// The knob has no such setting.
+    Setting(&'static Knob, String),
+    /// The settings exclude each other.
+    Inadmissible,
+}
+
+impl std::error::Error for DesignError {}
+
+impl std::fmt::Display for DesignError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |names: &[&str]| names.join(", ");
+        match self {
+            DesignError::Unknown(name) => {
+                write!(f, "there is no design `{name}`; there are {}", list(&Design::NAMED.map(|(n, _)| n)))
+            }
+            DesignError::Knob(name) => {
+                let names: Vec<_> = Design::KNOBS.iter().map(|k| k.name).collect();
+                write!(f, "there is no knob `{name}`; there are {}", list(&names))
+            }
+            DesignError::Setting(knob, text) => {
+                write!(f, "`{}` has no setting `{text}`; it has {}", knob.name, list(knob.settings))
+            }
+            DesignError::Inadmissible => {
+                f.write_str("attach=swap-leaves-gil means something only with gils=one: set both")
+            }
+        }
+    }
+}
+
+impl PartialEq for Knob {
+    fn eq(&self, other: &Knob) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Knob {}
+
+impl std::fmt::Debug for Knob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Design {
+    /// This design with more settings, each written `knob=setting`.
+    pub fn with_settings<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Result<Design, DesignError> {
+        for word in words {
+            let (name, setting) = word.split_once('=').ok_or_else(|| DesignError::Unknown(word.to_string()))?;
+            let knob = Design::knob(name).ok_or_else(|| DesignError::Knob(name.to_string()))?;
+            if !(knob.set)(&mut self, setting) {
+                return Err(DesignError::Setting(knob, setting.to_string()));
+            }
+        }
+        if admissible(&self) { Ok(self) } else { Err(DesignError::Inadmissible) }
+    }
+}
+
+/// `cloister`, or `cloister drop-request=per-interpreter gils=one`: a named design (without
+/// one: `cloister`), then settings.
+impl std::str::FromStr for Design {
+    type Err = DesignError;
+
+    fn from_str(text: &str) -> Result<Design, DesignError> {
+        let mut words = text.split_whitespace().peekable();
+        let base = match words.peek() {
+            Some(name) if !name.contains('=') => {
+                let design = Design::by_name(name).ok_or_else(|| DesignError::Unknown(name.to_string()))?;
+                words.next();
+                design
+            }
+            Some(_) | None => Design::CLOISTER,
+        };
+        base.with_settings(words)
+    }
+}
+
+/// As it is parsed: the named design that is nearest, then the settings that differ.
+impl std::fmt::Display for Design {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let apart = |base: &Design| Design::KNOBS.iter().filter(|k| (k.get)(self) != (k.get)(base)).count();
+        let nearest = Design::NAMED.iter().rev().min_by_key(|(_, base)| apart(base));
+        let Some((name, base)) = nearest else { return Ok(()) };
+        f.write_str(name)?;
+        for knob in Design::KNOBS.iter().filter(|k| (k.get)(self) != (k.get)(base)) {
+            write!(f, " {}={}", knob.name, (knob.get)(self))?;
+        }
+        Ok(())
+    }
+}

@@ -201,6 +201,10 @@ pub trait Visitor {
     fn tstate(&mut self, id: &mut TstateId);
     /// An interpreter, or the GIL that it created, is named.
     fn interp(&mut self, id: &mut InterpId);
+    /// A thread state is remembered, but not used.
+    fn remembered(&mut self, id: &mut TstateId) {
+        self.tstate(id);
+    }
 }
 
 impl Creation {
@@ -211,7 +215,7 @@ impl Creation {
             v.tstate(t);
         }
         if let Some(t) = &mut self.slot {
-            v.tstate(t);
+            v.remembered(t);
         }
     }
 }

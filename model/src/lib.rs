@@ -20,7 +20,7 @@ mod runtime;
 mod visible;
 
 pub use cloister_specs::text::Grain;
-pub use design::{Design, admissible};
+pub use design::{Design, DesignError, admissible};
 pub use label::Label;
 pub use machine::{BadMove, Flow, Outcome};
 pub use runtime::{DEPTH, Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};

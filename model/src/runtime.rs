@@ -145,6 +145,7 @@ impl Thread {
                 self.1 |= *id == self.0;
             }
             fn interp(&mut self, _: &mut InterpId) {}
+            fn remembered(&mut self, _: &mut TstateId) {}
         }
         let mut find = Find(t, false);
         for mut label in self.stack {

@@ -126,13 +126,15 @@ impl Runtime {
         gil.locked = true;
         gil.holder = Some(h);
         gil.last_holder = Some(t);
-        let again = if switched { Asked::Switched } else { Asked::No };
         for k in (0..THREADS).filter(|k| *k != h.index()) {
             for label in &mut self.threads[k].stack {
                 if let Label::TakeWait { gil, asked, .. } = label
                     && *gil == g
                 {
-                    *asked = again;
+                    *asked = match (switched, *asked) {
+                        (true, _) | (false, Asked::Switched) => Asked::Switched,
+                        (false, Asked::No | Asked::Yes) => Asked::No,
+                    };
                 }
             }
         }

@@ -69,9 +69,12 @@ impl Runtime {
         Flow::Answer(Reply::Tstate(s.old))
     }
 
-    /// `swap_no_gil`: nothing is current in this thread.
+    /// `swap_no_gil`: nothing is current in this thread. One that has nothing current has
+    /// nothing to clear: where there is one place for all threads, it may be another's.
     pub(crate) fn clear_current(&mut self, d: &Design, h: ThreadId, s: Swap) -> Flow {
-        self.set_current(d, h, None);
+        if s.old.is_some() {
+            self.set_current(d, h, None);
+        }
         Flow::Goto(Label::Deactivate(s))
     }
 

@@ -1,0 +1,11 @@
+//! Exports the pthread functions that `cpython::interpose` puts in place of libc's,
+//! so that a libpython that is loaded at run time calls them.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    for symbol in
+        ["pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_signal"]
+    {
+        println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The `cloister` command: one module per subcommand, each with a `run`.
+//!
+//! It exits with 0 if all is well, 1 if a check failed, 2 if it was used wrongly or given
+//! a bad file (with one sentence on stderr), 130 if it was interrupted. A reader that
+//! goes away, as in `cloister rules | head`, is nobody's fault: 0.
+
+pub mod args;
+pub mod ask;
+mod engine;
+mod error;
+pub mod replay;
+pub mod rules;
+
+pub use engine::{Engine, On};
+pub use error::{CliError, write_json};
+
+use crate::progress::Progress;
+use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
+
+/// An executable specification of isolated interpreters, and what keeps to it.
+#[derive(Debug, Parser)]
+#[command(name = "cloister", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the rules, or tell all about one.
+    Rules(args::RulesArgs),
+}
+
+/// How a command ended that was used rightly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok,
+    /// A check failed.
+    Failed,
+    /// It was interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// What every command is given.
+pub struct Context<'a> {
+    /// Where its result goes.
+    pub out: &'a mut dyn Write,
+    /// How it tells how far it is, and learns that it should stop.
+    pub progress: &'a Progress,
+}
+
+/// Does what was asked for.
+pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    match cli.command {
+        Command::Rules(args) => rules::run(args, context),
+    }
+}
+
+/// Turns the end of a command into its exit code, and tells on `err` what went wrong.
+pub fn exit_code(result: Result<Exit, CliError>, err: &mut dyn Write) -> u8 {
+    match result {
+        Ok(exit) => exit.code(),
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            let _ = writeln!(err, "cloister: {error}");
+            2
+        }
+    }
+}

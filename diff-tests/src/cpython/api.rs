@@ -1,0 +1,341 @@
+//! The C API of a libpython, loaded at run time.
+//!
+//! The functions here can be called with anything, as CPython's can: runs exist to
+//! find out what happens then. What a wrong call can harm is the run process, which
+//! is expendable; that is why these wrappers are not `unsafe fn`, though they are
+//! reached from the child alone.
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+/// A pointer of CPython's, to a thread state, an interpreter or an object; 0 is NULL.
+pub type Address = usize;
+
+/// `PyInterpreterConfig`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RawConfig(pub [c_int; 7]);
+
+/// `PyStatus`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RawStatus {
+    kind: c_int,
+    func: *const c_char,
+    message: *const c_char,
+    exitcode: c_int,
+}
+
+/// `PyMemAllocatorEx`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RawAllocator {
+    /// Passed to each of the functions.
+    pub context: *mut c_void,
+    /// Allocates.
+    pub malloc: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    /// Allocates zeroed memory.
+    pub calloc: unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
+    /// Resizes.
+    pub realloc: unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void,
+    /// Frees.
+    pub free: unsafe extern "C" fn(*mut c_void, *mut c_void),
+}
+
+/// `PyMemAllocatorDomain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Domain {
+    /// `PyMem_RawMalloc` and its kin: needs no GIL.
+    Raw = 0,
+    /// `PyMem_Malloc` and its kin.
+    Mem = 1,
+    /// `PyObject_Malloc` and its kin.
+    Obj = 2,
+}
+
+/// `Py_AuditHookFunction`.
+pub type AuditHook = unsafe extern "C" fn(*const c_char, Address, *mut c_void) -> c_int;
+
+const PY_FILE_INPUT: c_int = 257;
+
+macro_rules! functions {
+    ($($name:ident: $($symbol:literal)|+ => fn($($arg:ty),*) $(-> $ret:ty)?;)*) => {
+        struct Functions {
+            $($name: unsafe extern "C" fn($($arg),*) $(-> $ret)?,)*
+        }
+
+        impl Functions {
+            fn load(library: &Library) -> Result<Self, String> {
+                Ok(Functions { $(
+                    // SAFETY: the type is that of the function of this name in pyport's headers.
+                    $name: unsafe { symbol(library, &[$($symbol),+]) }?,
+                )* })
+            }
+        }
+    };
+}
+
+functions! {
+    audit_hook: c"PySys_AddAuditHook" => fn(AuditHook, *mut c_void) -> c_int;
+    initialize: c"Py_InitializeEx" => fn(c_int);
+    new_interpreter: c"Py_NewInterpreterFromConfig" => fn(*mut Address, *const RawConfig) -> RawStatus;
+    end_interpreter: c"Py_EndInterpreter" => fn(Address);
+    tstate_new: c"_PyThreadState_New" => fn(Address, c_int) -> Address;
+    tstate_new_bound: c"PyThreadState_New" => fn(Address) -> Address;
+    tstate_swap: c"PyThreadState_Swap" => fn(Address) -> Address;
+    tstate_clear: c"PyThreadState_Clear" => fn(Address);
+    tstate_delete: c"PyThreadState_Delete" => fn(Address);
+    save_thread: c"PyEval_SaveThread" => fn() -> Address;
+    restore_thread: c"PyEval_RestoreThread" => fn(Address);
+    current: c"_PyThreadState_UncheckedGet" | c"PyThreadState_GetUnchecked" => fn() -> Address;
+    gilstate: c"PyGILState_GetThisThreadState" => fn() -> Address;
+    gilstate_ensure: c"PyGILState_Ensure" => fn() -> c_int;
+    interp_main: c"PyInterpreterState_Main" => fn() -> Address;
+    interp_head: c"PyInterpreterState_Head" => fn() -> Address;
+    interp_next: c"PyInterpreterState_Next" => fn(Address) -> Address;
+    thread_head: c"PyInterpreterState_ThreadHead" => fn(Address) -> Address;
+    thread_next: c"PyThreadState_Next" => fn(Address) -> Address;
+    thread_ident: c"PyThread_get_thread_ident" => fn() -> u64;
+    get_allocator: c"PyMem_GetAllocator" => fn(c_int, *mut RawAllocator);
+    set_allocator: c"PyMem_SetAllocator" => fn(c_int, *const RawAllocator);
+    compile: c"Py_CompileString" => fn(*const c_char, *const c_char, c_int) -> Address;
+    eval_code: c"PyEval_EvalCode" => fn(Address, Address, Address) -> Address;
+    dict_new: c"PyDict_New" => fn() -> Address;
+    decref: c"Py_DecRef" => fn(Address);
+    err_no_memory: c"PyErr_NoMemory" => fn() -> Address;
+    tuple_get_item: c"PyTuple_GetItem" => fn(Address, isize) -> Address;
+    utf8: c"PyUnicode_AsUTF8" => fn(Address) -> *const c_char;
+}
+
+/// # Safety
+///
+/// `T` is the type of a function pointer, with the signature of the function of that name.
+unsafe fn symbol<T: Copy>(library: &Library, names: &[&CStr]) -> Result<T, String> {
+    for name in names {
+        // SAFETY: as this function's.
+        if let Ok(found) = unsafe { library.get::<T>(name.to_bytes_with_nul()) } {
+            return Ok(*found);
+        }
+    }
+    Err(format!("it has no {}", names[0].to_string_lossy()))
+}
+
+/// A loaded libpython.
+pub struct Api {
+    library: Library,
+    f: Functions,
+    /// `_PyThreadState_Bind`; 3.13 keeps it to itself.
+    bind: Option<unsafe extern "C" fn(Address)>,
+}
+
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident => $field:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?;)*) => {
+        impl Api {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self $(, $arg: $ty)*) $(-> $ret)? {
+                    // SAFETY: the symbol was loaded with its own signature; what else can
+                    // go wrong is CPython's to answer, in a process that is expendable.
+                    unsafe { (self.f.$field)($($arg),*) }
+                }
+            )*
+        }
+    };
+}
+
+calls! {
+    /// `Py_EndInterpreter`.
+    end_interpreter => end_interpreter(tstate: Address);
+    /// `PyThreadState_New`.
+    tstate_new_bound => tstate_new_bound(interp: Address) -> Address;
+    /// `PyThreadState_Swap`.
+    swap => tstate_swap(tstate: Address) -> Address;
+    /// `PyThreadState_Clear`.
+    clear => tstate_clear(tstate: Address);
+    /// `PyThreadState_Delete`.
+    delete => tstate_delete(tstate: Address);
+    /// `PyEval_SaveThread`.
+    save => save_thread() -> Address;
+    /// `PyEval_RestoreThread`.
+    restore => restore_thread(tstate: Address);
+    /// The current thread state, without a check.
+    current => current() -> Address;
+    /// What the gilstate slot of the calling thread names; only reads it.
+    gilstate => gilstate() -> Address;
+    /// `PyGILState_Ensure`.
+    ensure => gilstate_ensure() -> c_int;
+    /// The main interpreter.
+    main_interpreter => interp_main() -> Address;
+    /// `pthread_self`, as CPython records it.
+    thread_ident => thread_ident() -> u64;
+    /// `PyErr_NoMemory`.
+    set_no_memory => err_no_memory() -> Address;
+    /// Adds a hook for the whole process; before the initialization.
+    add_audit_hook => audit_hook(hook: AuditHook, context: *mut c_void) -> c_int;
+}
+
+impl Api {
+    /// Loads a libpython, so that its symbols are there for what it loads itself.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        // SAFETY: libpython's initializers have no conditions; the child has one thread.
+        let library =
+            unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|e| e.to_string())?;
+        let f = Functions::load(&library)?;
+        // SAFETY: `void _PyThreadState_Bind(PyThreadState *)`.
+        let bind = unsafe { symbol(&library, &[c"_PyThreadState_Bind"]) }.ok();
+        Ok(Api { library, f, bind })
+    }
+
+    /// `Py_GetVersion`, of a library that need not have all of the rest.
+    pub fn version_text(path: &Path) -> Result<String, String> {
+        // SAFETY: as in `load`.
+        let library =
+            unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|e| e.to_string())?;
+        // SAFETY: `const char *Py_GetVersion(void)`, which needs no initialization.
+        let get: Symbol<unsafe extern "C" fn() -> *const c_char> =
+            unsafe { library.get(c"Py_GetVersion".to_bytes_with_nul()) }.map_err(|e| e.to_string())?;
+        // SAFETY: as above.
+        Ok(text(unsafe { get() }))
+    }
+
+    /// `Py_InitializeEx(0)`: isolated from the environment, without `site` and signal handlers.
+    pub fn initialize(&self, path: &Path) -> Result<(), String> {
+        for flag in
+            [c"Py_NoSiteFlag", c"Py_IsolatedFlag", c"Py_IgnoreEnvironmentFlag", c"Py_NoUserSiteDirectory"]
+        {
+            // SAFETY: these are `int` variables.
+            let at = unsafe { self.library.get::<*mut c_int>(flag.to_bytes_with_nul()) }
+                .map_err(|e| e.to_string())?;
+            // SAFETY: as above; nobody else runs.
+            unsafe { **at = 1 };
+        }
+        self.set_home(path)?;
+        // SAFETY: called once, in the main thread, before anything else of CPython's.
+        unsafe { (self.f.initialize)(0) };
+        Ok(())
+    }
+
+    /// Tells CPython where its standard library is, when it is beside the library.
+    fn set_home(&self, path: &Path) -> Result<(), String> {
+        let Some(prefix) = path.ancestors().skip(1).find(|dir| {
+            ["3.12", "3.13"].iter().any(|v| dir.join("lib").join(format!("python{v}")).join("os.py").exists())
+        }) else {
+            return Ok(());
+        };
+        let mut wide: Vec<libc::wchar_t> =
+            prefix.as_os_str().as_bytes().iter().map(|&b| libc::wchar_t::from(b)).collect();
+        wide.push(0);
+        // SAFETY: `void Py_SetPythonHome(const wchar_t *)`.
+        let set: Symbol<unsafe extern "C" fn(*const libc::wchar_t)> =
+            unsafe { self.library.get(c"Py_SetPythonHome".to_bytes_with_nul()) }
+                .map_err(|e| e.to_string())?;
+        // SAFETY: the string lives as long as the process, as the call demands.
+        unsafe { set(wide.leak().as_ptr()) };
+        Ok(())
+    }
+
+    /// `Py_NewInterpreterFromConfig`: the new thread state, or the function and message of the status.
+    pub fn new_interpreter(&self, config: RawConfig) -> Result<Address, (String, String)> {
+        let mut tstate: Address = 0;
+        // SAFETY: both pointers are valid for the call.
+        let status = unsafe { (self.f.new_interpreter)(&mut tstate, &config) };
+        match status.kind {
+            0 => Ok(tstate),
+            _ => Err((text(status.func), text(status.message))),
+        }
+    }
+
+    /// `_PyThreadState_New`: bound to no thread. The second argument is 3.13's.
+    pub fn tstate_new(&self, interp: Address) -> Address {
+        const WHENCE_UNKNOWN: c_int = 0;
+        // SAFETY: as for the other calls; 3.12 does not look at the second argument.
+        unsafe { (self.f.tstate_new)(interp, WHENCE_UNKNOWN) }
+    }
+
+    /// Can a thread state be bound by a call of its own?
+    pub fn can_bind(&self) -> bool {
+        self.bind.is_some()
+    }
+
+    /// `_PyThreadState_Bind`.
+    pub fn bind(&self, tstate: Address) {
+        if let Some(bind) = self.bind {
+            // SAFETY: as for the other calls.
+            unsafe { bind(tstate) }
+        }
+    }
+
+    /// Every interpreter, the newest first.
+    pub fn interpreters(&self) -> impl Iterator<Item = Address> {
+        // SAFETY: walks CPython's list while all its threads are stopped.
+        list(unsafe { (self.f.interp_head)() }, |i| unsafe { (self.f.interp_next)(i) })
+    }
+
+    /// Every thread state of an interpreter, the newest first.
+    pub fn thread_states(&self, interp: Address) -> impl Iterator<Item = Address> {
+        // SAFETY: as above.
+        list(unsafe { (self.f.thread_head)(interp) }, |t| unsafe { (self.f.thread_next)(t) })
+    }
+
+    /// The allocator of a domain.
+    pub fn allocator(&self, domain: Domain) -> RawAllocator {
+        let mut allocator = std::mem::MaybeUninit::uninit();
+        // SAFETY: the call fills it in.
+        unsafe {
+            (self.f.get_allocator)(domain as c_int, allocator.as_mut_ptr());
+            allocator.assume_init()
+        }
+    }
+
+    /// Sets the allocator of a domain.
+    pub fn set_allocator(&self, domain: Domain, allocator: &RawAllocator) {
+        // SAFETY: the new one passes what it does not handle to the old one.
+        unsafe { (self.f.set_allocator)(domain as c_int, allocator) }
+    }
+
+    /// Runs a code object that does nothing but poll the eval breaker, once.
+    pub fn poll(&self) -> Result<(), String> {
+        // SAFETY: the calling thread has a current thread state; the objects are released
+        // under the one that made them.
+        unsafe {
+            let code = (self.f.compile)(c"pass".as_ptr(), c"poll".as_ptr(), PY_FILE_INPUT);
+            let globals = (self.f.dict_new)();
+            if code == 0 || globals == 0 {
+                return Err("the code for a poll cannot be made".into());
+            }
+            let result = (self.f.eval_code)(code, globals, globals);
+            for object in [code, globals, result] {
+                (self.f.decref)(object);
+            }
+            if result == 0 { Err("the code for a poll has raised an exception".into()) } else { Ok(()) }
+        }
+    }
+
+    /// The text at a place in a tuple; for audit hooks.
+    pub fn tuple_text(&self, tuple: Address, at: isize) -> Option<CString> {
+        // SAFETY: an audit hook is called with a tuple, under its thread state.
+        unsafe {
+            let item = (self.f.tuple_get_item)(tuple, at);
+            let utf8 = if item == 0 { std::ptr::null() } else { (self.f.utf8)(item) };
+            (!utf8.is_null()).then(|| CStr::from_ptr(utf8).to_owned())
+        }
+    }
+}
+
+fn list(first: Address, next: impl Fn(Address) -> Address) -> impl Iterator<Item = Address> {
+    let some = |at: Address| (at != 0).then_some(at);
+    std::iter::successors(some(first), move |&at| some(next(at)))
+}
+
+fn text(at: *const c_char) -> String {
+    if at.is_null() {
+        return String::new();
+    }
+    // SAFETY: CPython's status texts are static strings.
+    unsafe { CStr::from_ptr(at) }.to_string_lossy().into_owned()
+}

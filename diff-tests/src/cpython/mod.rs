@@ -1,0 +1,49 @@
+//! CPython itself as a subject: a child process loads a real libpython and
+//! performs the operations through its C API.
+//!
+//! - The *server* is our own executable, started again with a hidden argument. It
+//!   loads libpython, initializes it, and waits for orders.
+//! - For every run the server forks a *run process*, which starts from that
+//!   pristine state. A crash or a fatal error in it is an outcome of the run, and
+//!   nothing has to be cleaned up.
+//! - A *logical thread* is an OS thread of the run process; `T0` is its main
+//!   thread. One of them runs at a time: the one that has the *baton*.
+//! - A thread that would wait in `take_gil` or `drop_gil` *parks*: our executable
+//!   exports the pthread functions that libpython waits with, so a wait is an event,
+//!   and only a move ends it. No real time passes.
+//! - A *slot* of a thread state has an address in a *region* of its own. Freed
+//!   regions are kept out of use and watched, and handed out again only when a move
+//!   names their slot.
+//!
+//! Everything from `api` to `perform` runs in the child only; the parent sees
+//! [`Cpython`], which is a [`Subject`](crate::subject::Subject).
+
+mod api;
+mod baton;
+mod child;
+mod configs;
+mod corpus;
+
+mod faults;
+mod find;
+mod interpose;
+mod layout;
+mod look;
+mod memory;
+mod perform;
+mod region;
+mod script;
+mod slots;
+mod trap;
+mod wire;
+mod witnesses;
+
+mod parent;
+
+pub use child::child_main;
+pub use configs::{Created, all_configs};
+pub use corpus::{Corpus, CorpusError, Difference, Recorded, read, record, write};
+pub use find::{Found, NOT_FOUND, Version, find};
+pub use parent::Cpython;
+pub use wire::{Freed, StatusText};
+pub use witnesses::{Witness, all as witnesses};

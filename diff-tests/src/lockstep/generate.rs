@@ -1,0 +1,172 @@
+//! Random moves, made from the model's guards: uniformly random calls are refused most of
+//! the time, and then nothing happens.
+
+use cloister_model::label::Label;
+use cloister_model::{Design, INTERPS, Runtime, TSTATES};
+use cloister_specs::{
+    Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Start, ThreadId, TstateId,
+};
+use fastrand::Rng;
+
+/// What is generated.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    /// OS threads.
+    pub threads: u8,
+    /// How often each kind of call is tried, in the order of `OpKind::ALL`.
+    pub weights: [u32; OpKind::ALL.len()],
+    /// With which settings interpreters are created.
+    pub configs: Vec<InterpreterConfig>,
+    /// Where creations may fail.
+    pub faults: Vec<Fault>,
+    /// One creation in so many fails by such a fault (0: none).
+    pub faulty: u32,
+    /// One call in so many is made though the model refuses it (0: none).
+    pub refused: u32,
+    /// Calls that would wait are left out.
+    pub no_waits: bool,
+    /// May threads in the forced switch be woken for no reason?
+    pub spurious: bool,
+}
+
+impl Mix {
+    /// For our own implementation: everything, with all settings.
+    pub fn whole(threads: u8) -> Mix {
+        Mix {
+            threads,
+            weights: [6, 8, 10, 12, 14, 5, 6, 10, 14, 8],
+            configs: InterpreterConfig::all().collect(),
+            faults: Fault::ALL.to_vec(),
+            faulty: 4,
+            refused: 8,
+            no_waits: false,
+            spurious: true,
+        }
+    }
+}
+
+/// Makes random moves.
+pub struct Generator {
+    mix: Mix,
+    rng: Rng,
+    total: u32,
+}
+
+/// How often arguments are tried for a call before another call is.
+const TRIES: u32 = 6;
+
+impl Generator {
+    /// The same moves for the same seed.
+    pub fn new(mix: Mix, seed: u64) -> Generator {
+        let total = mix.weights.iter().sum();
+        Generator { mix, rng: Rng::with_seed(seed), total }
+    }
+
+    /// The next move in this state. `None`: no thread can move.
+    pub fn next(&mut self, d: &Design, r: &Runtime) -> Option<Move> {
+        let n = self.mix.threads;
+        let first = self.rng.u8(0..n);
+        let prefer = ThreadId(self.rng.u8(0..n));
+        for k in 0..n {
+            let h = ThreadId((first + k) % n);
+            if let Some(mv) = self.of_thread(d, r, h, prefer) {
+                return Some(mv);
+            }
+        }
+        None
+    }
+
+    fn of_thread(&mut self, d: &Design, r: &Runtime, h: ThreadId, prefer: ThreadId) -> Option<Move> {
+        if !r.thread(h).idle() {
+            return self.go_on(d, r, h, prefer);
+        }
+        let refuse = self.mix.refused != 0 && self.rng.u32(0..self.mix.refused) == 0;
+        for _ in 0..4 * TRIES {
+            let op = self.call(r, h);
+            let at = op.makes_tstate().then(|| r.free_tstate().filter(|t| !r.named(*t))).flatten();
+            if !r.has_room(&op) || (op.makes_tstate() && at.is_none()) {
+                continue;
+            }
+            let mv = Move::Start(Start { thread: h, op, at, prefer });
+            match r.check(d, h, &op) {
+                Ok(()) if self.waits(d, r, &mv) => {}
+                Ok(()) => return Some(mv),
+                Err(_) if refuse => return Some(mv),
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    fn waits(&self, d: &Design, r: &Runtime, mv: &Move) -> bool {
+        self.mix.no_waits && {
+            let mut ahead = *r;
+            matches!(
+                ahead.apply(d, cloister_model::Grain::Atomic, mv),
+                Ok(cloister_model::Outcome::Parked(_)) | Err(_)
+            )
+        }
+    }
+
+    fn go_on(&mut self, d: &Design, r: &Runtime, h: ThreadId, prefer: ThreadId) -> Option<Move> {
+        match r.next_move(d, h, prefer) {
+            Some(mv) => Some(mv),
+            None => {
+                let waits = matches!(r.thread(h).top(), Label::DropWait { signalled: false, .. });
+                let woken = self.mix.spurious && waits && self.rng.u8(0..16) == 0;
+                woken.then_some(Move::Spurious { thread: h, prefer })
+            }
+        }
+    }
+
+    fn call(&mut self, r: &Runtime, h: ThreadId) -> Op {
+        match self.kind() {
+            OpKind::NewInterpreterFromConfig => {
+                let config = match self.rng.u8(0..8) {
+                    0..3 => InterpreterConfig::ISOLATED,
+                    3..6 => InterpreterConfig::LEGACY,
+                    _ => self.rng.choice(&self.mix.configs).copied().unwrap_or(InterpreterConfig::LEGACY),
+                };
+                let fails = self.mix.faulty != 0 && self.rng.u32(0..self.mix.faulty) == 0;
+                let fault = if fails { self.rng.choice(&self.mix.faults).copied() } else { None };
+                Op::NewInterpreterFromConfig { config, fault }
+            }
+            OpKind::EndInterpreter => Op::EndInterpreter(r.thread(h).current.unwrap_or_else(|| self.tstate())),
+            OpKind::ThreadStateNew => Op::ThreadStateNew(InterpId(self.rng.u8(0..INTERPS as u8))),
+            OpKind::ThreadStateBind => Op::ThreadStateBind(self.tstate()),
+            OpKind::ThreadStateSwap => {
+                let none = self.rng.u8(0..3) == 0;
+                Op::ThreadStateSwap((!none).then(|| self.own_tstate(r, h)))
+            }
+            OpKind::ThreadStateClear => Op::ThreadStateClear(self.tstate()),
+            OpKind::ThreadStateDelete => Op::ThreadStateDelete(self.tstate()),
+            OpKind::SaveThread => Op::SaveThread,
+            OpKind::RestoreThread => Op::RestoreThread(self.own_tstate(r, h)),
+            OpKind::EvalBreakerPoll => Op::EvalBreakerPoll,
+        }
+    }
+
+    fn kind(&mut self) -> OpKind {
+        let mut left = self.rng.u32(0..self.total.max(1));
+        for (kind, weight) in OpKind::ALL.into_iter().zip(self.mix.weights) {
+            match left.checked_sub(weight) {
+                Some(rest) => left = rest,
+                None => return kind,
+            }
+        }
+        OpKind::EvalBreakerPoll
+    }
+
+    fn tstate(&mut self) -> TstateId {
+        TstateId(self.rng.u8(0..TSTATES as u8))
+    }
+
+    /// Mostly one that is bound to this thread.
+    fn own_tstate(&mut self, r: &Runtime, h: ThreadId) -> TstateId {
+        let any = self.tstate();
+        (0..TSTATES as u8)
+            .map(|k| TstateId((any.0 + k) % TSTATES as u8))
+            .find(|t| r.listed(*t) && r.tstate(*t).thread == Some(h))
+            .unwrap_or(any)
+    }
+}

@@ -1,0 +1,121 @@
+//! CPython beside its model: generated runs, the recorded corpus, and the witnesses of
+//! the faults that shipped.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use cloister_model::{Design, Grain};
+use cloister_specs::{Fault, InterpreterConfig, Move};
+
+use super::lockstep::{Row, save};
+use crate::citations::project_root;
+use crate::cpython::{self, Cpython, Found, Witness};
+use crate::lockstep::{Ended, Lockstep, Mix, Plan, Tally, shrink};
+use crate::subject::SubjectError;
+use crate::subjects::Model;
+
+/// Moves in a run.
+const LENGTH: u32 = 24;
+
+/// What CPython 3.12.1 is told: calls whose breach only an assertion would notice are left
+/// out, and so are faults that cannot be injected into it.
+pub fn mix() -> Mix {
+    let hole = InterpreterConfig { use_main_obmalloc: true, ..InterpreterConfig::ISOLATED };
+    let bad_settings = InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
+    let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
+    Mix {
+        weights: [2, 4, 10, 14, 14, 6, 8, 14, 16, 10],
+        configs: vec![hole, bad_settings, bad_gil],
+        faults: vec![Fault::InterpAlloc, Fault::TstateAlloc],
+        faulty: 6,
+        refused: 0,
+        ..Mix::whole(3)
+    }
+}
+
+/// A plan of generated runs for CPython.
+pub fn plan(seed: u64, runs: u64) -> Plan {
+    Plan { mix: mix(), seed, runs, length: LENGTH, observe_every: 6 }
+}
+
+/// Generated runs on a real CPython, which has to be the release that the model describes.
+pub fn generated(
+    executable: &Path,
+    found: &Found,
+    plan: &Plan,
+    stop: &AtomicBool,
+    each: impl FnMut(u64),
+) -> Result<Row, SubjectError> {
+    let design = Design::CPYTHON_3_12_1;
+    let mut subject = Cpython::start(executable, found)?;
+    let mut lockstep = Lockstep::new(design, &mut subject);
+    let ended = lockstep.run(plan, stop, each)?;
+    let tally = lockstep.tally;
+    let subject_name = format!("CPython {}", found.version);
+    let divergence = match ended {
+        Ended::Agreed | Ended::Poisoned => None,
+        Ended::Diverged(diverged) => {
+            let short = shrink(design, &mut subject, plan.mix.threads, *diverged)?;
+            let path = save(&short, design, plan.mix.threads, &subject_name)?;
+            Some((short, path))
+        }
+    };
+    Ok(Row { subject: subject_name, tally, divergence })
+}
+
+/// The moves of generated runs, for recording.
+pub fn runs_to_record(seed: u64, runs: u64) -> Vec<Vec<Move>> {
+    (0..runs).map(|k| moves_of(seed + k)).collect()
+}
+
+fn moves_of(seed: u64) -> Vec<Move> {
+    let design = Design::CPYTHON_3_12_1;
+    let mut generator = crate::lockstep::Generator::new(mix(), seed);
+    let mut runtime = cloister_model::Runtime::new(&design);
+    let mut moves = Vec::new();
+    while moves.len() < LENGTH as usize {
+        let Some(mv) = generator.next(&design, &runtime) else { break };
+        let mut ahead = runtime;
+        match ahead.apply(&design, Grain::Atomic, &mv) {
+            Ok(cloister_model::Outcome::Died(_)) | Err(_) => break,
+            Ok(_) => runtime = ahead,
+        }
+        moves.push(mv);
+    }
+    moves
+}
+
+/// Where the corpus lies that was recorded from CPython 3.12.1.
+pub fn corpus_path() -> Option<PathBuf> {
+    project_root().map(|root| root.join("specs/corpus/cpython-3.12.1.json"))
+}
+
+/// The recorded corpus beside the model: `Ok` with the number of runs, or what differs.
+pub fn recorded() -> Result<Tally, String> {
+    let path = corpus_path().ok_or("the project's sources are not here, and the corpus is among them")?;
+    let corpus = cpython::read(&path).map_err(|e| e.to_string())?;
+    let mut model = Model::new(Design::CPYTHON_3_12_1, Grain::Atomic);
+    let differences = corpus.compare(&mut model).map_err(|e| e.to_string())?;
+    match differences.first() {
+        None => Ok(Tally { runs: corpus.runs.len() as u64, ..Tally::default() }),
+        Some(first) => Err(format!("{} runs differ; the first: {first:?}", differences.len())),
+    }
+}
+
+/// Every witness on every CPython that was found.
+pub fn witnesses(
+    executable: &Path,
+    found: &[Found],
+    stop: &AtomicBool,
+    mut each: impl FnMut(u64),
+) -> Result<Vec<Witness>, SubjectError> {
+    let mut all = Vec::new();
+    for one in found {
+        if stop.load(Relaxed) {
+            break;
+        }
+        all.extend(cpython::witnesses(executable, one)?);
+        each(1);
+    }
+    Ok(all)
+}

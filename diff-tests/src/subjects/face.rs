@@ -1,0 +1,338 @@
+//! What the two builds of the implementation have in common, though their types differ:
+//! a call by handles, its answer, and an observation by slots.
+
+/// Defines all of it for one build.
+macro_rules! face {
+    ($build:ident) => {
+        use crate::subject::{Event, SubjectError};
+        use crate::subjects::slots::Slots;
+        use cloister_specs::{
+            Fault, GilView, InterpId, InterpView, InterpreterConfig, Observation, Op, Refusal, Reply,
+            ThreadId, ThreadView, TstateId, TstateView,
+        };
+        use $build::{AttachError, Interp, Runtime, Serial, Settings, Snapshot, Thread, Tstate};
+
+        /// A call by handles.
+        #[derive(Clone, Copy, Debug)]
+        enum Call {
+            Create(InterpreterConfig, Option<Fault>),
+            End(Tstate),
+            New(Interp),
+            Bind(Tstate),
+            Swap(Option<Tstate>),
+            Clear(Tstate),
+            Delete(Tstate),
+            Save,
+            Restore(Tstate),
+            Poll,
+        }
+
+        /// An answer by handles.
+        #[derive(Clone, Copy, Debug)]
+        enum Answer {
+            Done,
+            Created(Interp, Tstate),
+            Failed(cloister_specs::CreationError),
+            Tstate(Option<Tstate>),
+        }
+
+        /// Performs a call.
+        fn perform(thread: &Thread, call: Call) -> Result<Answer, Refusal> {
+            let done = |()| Answer::Done;
+            match call {
+                Call::Create(config, mut fault) => {
+                    Ok(match thread.new_interpreter_with(&config, &mut fault) {
+                        Ok((interp, tstate)) => Answer::Created(interp, tstate),
+                        Err(error) => Answer::Failed(error),
+                    })
+                }
+                Call::End(t) => thread.end_interpreter(t).map(done),
+                Call::New(i) => thread.thread_state_new(i).map(Answer::Tstate),
+                Call::Bind(t) => thread.thread_state_bind(t).map(done),
+                Call::Swap(t) => thread.thread_state_swap(t).map(Answer::Tstate),
+                Call::Clear(t) => thread.thread_state_clear(t).map(done),
+                Call::Delete(t) => thread.thread_state_delete(t).map(done),
+                Call::Save => thread.save_thread().map(|t| Answer::Tstate(Some(t))),
+                Call::Restore(t) => thread.restore_thread(t).map(done),
+                Call::Poll => thread.eval_breaker_poll().map(done),
+            }
+        }
+
+        /// What a thread of the subject is told.
+        enum Command {
+            /// Start a runtime.
+            Start,
+            /// Attach to it.
+            Attach(Runtime),
+            /// Leave it.
+            Detach,
+            /// Make a call.
+            Call(Call),
+        }
+
+        /// What it answers.
+        enum Answered {
+            /// It is attached, as this thread.
+            Attached(Result<(Runtime, Serial), AttachError>),
+            /// It has left.
+            Detached,
+            /// Its call returned.
+            Returned(Result<Answer, Refusal>, Seen),
+            /// It is not attached.
+            Unattached,
+        }
+
+        /// What a thread sees of itself.
+        #[derive(Clone, Copy, Debug, Default)]
+        struct Seen {
+            current: Option<Serial>,
+            gilstate: Option<Serial>,
+        }
+
+        impl Seen {
+            fn by(thread: &Thread) -> Self {
+                let serial = |t: Tstate| t.serial();
+                Seen { current: thread.current().map(serial), gilstate: thread.gilstate().map(serial) }
+            }
+        }
+
+        /// What a thread of the subject does with its commands.
+        fn body() -> impl FnMut(Command) -> Answered + 'static {
+            let mut attached: Option<Thread> = None;
+            move |command| match command {
+                Command::Start => {
+                    Answered::Attached(Runtime::start(Settings::default()).map(|(runtime, thread)| {
+                        let serial = attached.insert(thread).serial();
+                        (runtime, serial)
+                    }))
+                }
+                Command::Attach(runtime) => Answered::Attached(runtime.attach().map(|thread| {
+                    let serial = attached.insert(thread).serial();
+                    (runtime, serial)
+                })),
+                Command::Detach => {
+                    attached = None;
+                    Answered::Detached
+                }
+                Command::Call(call) => match &attached {
+                    None => Answered::Unattached,
+                    Some(thread) => {
+                        let result = perform(thread, call);
+                        Answered::Returned(result, Seen::by(thread))
+                    }
+                },
+            }
+        }
+
+        /// Which slots the handles stand for.
+        #[derive(Debug)]
+        struct Names {
+            interps: Slots<Interp>,
+            tstates: Slots<Tstate>,
+            /// The slot that each thread's call is to use, and the one that it used.
+            making: Vec<Making>,
+            snapshot: Snapshot,
+            /// The highest id of an interpreter so far.
+            last_id: i64,
+        }
+
+        /// What a thread's call makes.
+        #[derive(Clone, Copy, Debug, Default)]
+        struct Making {
+            at: Option<u8>,
+            made: Option<u8>,
+            lists: bool,
+        }
+
+        impl Names {
+            fn new() -> Self {
+                Names {
+                    interps: Slots::new(Interp::null()),
+                    tstates: Slots::new(Tstate::null()),
+                    making: Vec::new(),
+                    snapshot: Snapshot::default(),
+                    last_id: -1,
+                }
+            }
+
+            /// Begins anew, with this many threads.
+            fn reset(&mut self, threads: u8, runtime: &Runtime) -> Result<(), SubjectError> {
+                self.interps.clear();
+                self.tstates.clear();
+                self.making.clear();
+                self.making.resize(threads.into(), Making::default());
+                self.last_id = -1;
+                self.list(0, runtime)
+            }
+
+            /// The handles for an operation that this thread begins.
+            fn call(&mut self, thread: u8, op: &Op, at: Option<TstateId>) -> Result<Call, SubjectError> {
+                let at = at.filter(|_| op.makes_tstate()).map(|t| t.0);
+                if let Some(slot) = at.filter(|slot| self.tstates.taken(*slot)) {
+                    return Err(lost(format!("slot t{slot} is taken; choose a free one")));
+                }
+                let tstate = |t: TstateId| self.tstates.handle(t.0);
+                let call = match *op {
+                    Op::NewInterpreterFromConfig { config, fault } => Call::Create(config, fault),
+                    Op::EndInterpreter(t) => Call::End(tstate(t)),
+                    Op::ThreadStateNew(i) => Call::New(self.interps.handle(i.0)),
+                    Op::ThreadStateBind(t) => Call::Bind(tstate(t)),
+                    Op::ThreadStateSwap(t) => Call::Swap(t.map(tstate)),
+                    Op::ThreadStateClear(t) => Call::Clear(tstate(t)),
+                    Op::ThreadStateDelete(t) => Call::Delete(tstate(t)),
+                    Op::SaveThread => Call::Save,
+                    Op::RestoreThread(t) => Call::Restore(tstate(t)),
+                    Op::EvalBreakerPoll => Call::Poll,
+                };
+                let lists = match call {
+                    Call::Create(..) | Call::End(_) | Call::New(_) | Call::Delete(_) => true,
+                    Call::Bind(_)
+                    | Call::Swap(_)
+                    | Call::Clear(_)
+                    | Call::Save
+                    | Call::Restore(_)
+                    | Call::Poll => false,
+                };
+                self.making[usize::from(thread)] = Making { at, made: None, lists };
+                Ok(call)
+            }
+
+            /// Looks what the call of this thread listed and unlisted so far.
+            fn listed(&mut self, thread: u8, runtime: &Runtime) -> Result<(), SubjectError> {
+                if self.making[usize::from(thread)].lists { self.list(thread, runtime) } else { Ok(()) }
+            }
+
+            /// The call of this thread has returned.
+            fn returned(&mut self, thread: u8) {
+                let making = std::mem::take(&mut self.making[usize::from(thread)]);
+                if let Some(slot) = making.made {
+                    self.tstates.reserve(slot, false);
+                }
+            }
+
+            fn list(&mut self, thread: u8, runtime: &Runtime) -> Result<(), SubjectError> {
+                let Names { interps, tstates, making, snapshot, last_id } = self;
+                let making = &mut making[usize::from(thread)];
+                runtime.snapshot_into(snapshot);
+                interps.retain(|serial| snapshot.interps.iter().any(|i| i.interp.serial().get() == serial));
+                tstates.retain(|serial| snapshot.tstates.iter().any(|t| t.tstate.serial().get() == serial));
+                for info in &snapshot.interps {
+                    let serial = info.interp.serial().get();
+                    if !interps.listed(serial) {
+                        if info.id <= *last_id {
+                            let reason =
+                                format!("interpreter id {} was used before (last: {last_id})", info.id);
+                            return Err(lost(reason));
+                        }
+                        *last_id = info.id;
+                        interps.place(info.interp, serial, None);
+                    }
+                }
+                for info in &snapshot.tstates {
+                    let serial = info.tstate.serial().get();
+                    if !tstates.listed(serial) {
+                        let slot = tstates.place(info.tstate, serial, making.at);
+                        tstates.reserve(slot, true);
+                        making.made = Some(slot);
+                    }
+                }
+                Ok(())
+            }
+
+            fn view(&self, seen: Seen) -> ThreadView {
+                let (current, gilstate) = (self.tstate(seen.current), self.tstate(seen.gilstate));
+                ThreadView { current, gilstate, parked: None }
+            }
+
+            /// The event of a call that has returned.
+            fn event(
+                &mut self,
+                thread: u8,
+                runtime: &Runtime,
+                result: Result<Answer, Refusal>,
+                seen: Seen,
+            ) -> Result<Event, SubjectError> {
+                self.listed(thread, runtime)?;
+                self.returned(thread);
+                match result {
+                    Err(refusal) => Ok(Event::Refused(refusal.rule)),
+                    Ok(answer) => Ok(Event::Replied { reply: self.reply(answer)?, view: self.view(seen) }),
+                }
+            }
+
+            fn tstate(&self, serial: Option<Serial>) -> Option<TstateId> {
+                serial.and_then(|serial| self.tstates.slot(serial.get())).map(TstateId)
+            }
+
+            fn reply(&self, answer: Answer) -> Result<Reply, SubjectError> {
+                let named = |t: Tstate| {
+                    let slot = self.tstates.slot(t.serial().get()).map(TstateId);
+                    slot.ok_or_else(|| lost(format!("{t:?} was answered and never listed")))
+                };
+                Ok(match answer {
+                    Answer::Done => Reply::Done,
+                    Answer::Failed(error) => Reply::Failed(error),
+                    Answer::Tstate(t) => Reply::Tstate(t.map(named).transpose()?),
+                    Answer::Created(i, t) => {
+                        let interp = self.interps.slot(i.serial().get()).map(InterpId);
+                        let interp =
+                            interp.ok_or_else(|| lost(format!("{i:?} was answered and never listed")))?;
+                        Reply::Created { interp, tstate: named(t)? }
+                    }
+                })
+            }
+
+            /// Everything that can be seen, with what threads see of themselves and wait for.
+            fn observe(
+                &mut self,
+                runtime: &Runtime,
+                thread_of: impl Fn(Serial) -> Option<u8>,
+                seen_by: impl Fn(u8) -> Seen,
+                parked: impl Fn(u8) -> Option<cloister_specs::Parking>,
+            ) -> Observation {
+                runtime.snapshot_into(&mut self.snapshot);
+                let interp = |serial: Serial| self.interps.slot(serial.get()).map(InterpId);
+                let bound = |serial: Option<Serial>| serial.and_then(&thread_of).map(ThreadId);
+                let mut seen = Observation::default();
+                for info in &self.snapshot.interps {
+                    let Some(id) = interp(info.interp.serial()) else { continue };
+                    let view =
+                        InterpView { id, phase: Some(info.phase), flags: info.flags, own_gil: info.own_gil };
+                    seen.interps.push(view);
+                    if let Some(gil) = info.gil {
+                        let holds = |t: &&$build::TstateInfo| Some(t.tstate.serial()) == gil.last_holder;
+                        let holder = self.snapshot.tstates.iter().find(holds).and_then(|t| bound(t.thread));
+                        seen.gils.push(GilView {
+                            id,
+                            locked: gil.locked,
+                            last_holder: self.tstate(gil.last_holder),
+                            drop_request: gil.drop_request,
+                            holder: holder.filter(|_| gil.locked),
+                        });
+                    }
+                }
+                for info in &self.snapshot.tstates {
+                    let Some(id) = self.tstate(Some(info.tstate.serial())) else { continue };
+                    let interp = interp(info.interp).unwrap_or(InterpId(u8::MAX));
+                    let view = TstateView { id, interp, status: info.status, thread: bound(info.thread) };
+                    seen.tstates.push(view);
+                }
+                seen.interps.sort_unstable_by_key(|i| i.id);
+                seen.gils.sort_unstable_by_key(|g| g.id);
+                seen.tstates.sort_unstable_by_key(|t| t.id);
+                let view = |k| ThreadView { parked: parked(k), ..self.view(seen_by(k)) };
+                seen.threads.extend((0..self.making.len() as u8).map(view));
+                for info in &self.snapshot.threads {
+                    if let Some(k) = thread_of(info.thread)
+                        && let Some(view) = seen.threads.get_mut(usize::from(k))
+                    {
+                        view.gilstate = self.tstate(info.gilstate);
+                    }
+                }
+                seen
+            }
+        }
+    };
+}
+
+pub(super) use face;

@@ -1,0 +1,149 @@
+//! Faults to inject: allocations that fail, and mistakes of the runtime itself.
+//!
+//! A *seeded fault* ([`Seeded`]) is a mistake that somebody could make here. Switched on
+//! in a runtime it changes what the runtime does, and the check that holds the rule it
+//! breaks must find it. Without the feature `faults` no fault can be switched on, and
+//! asking for one is the constant `false`.
+
+use crate::pool::{NoMemory, Pool};
+use crate::thread::Thread;
+use cloister_specs::Rule;
+
+macro_rules! seeded {
+    ($($(#[$doc:meta])* $name:ident breaks $rule:ident;)+) => {
+        /// A mistake of the runtime.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Seeded {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Seeded {
+            /// Every one of them.
+            pub const ALL: &'static [Seeded] = &[$(Seeded::$name),+];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Seeded::$name => stringify!($name)),+ }
+            }
+
+            /// The rule that it breaks first.
+            pub const fn breaks(self) -> Rule {
+                match self { $(Seeded::$name => Rule::$rule),+ }
+            }
+        }
+    };
+}
+
+seeded! {
+    /// The gil field is checked before the allocator.
+    GilValueFirst breaks Life7;
+    /// A failed creation makes the caller's thread state current without taking its GIL.
+    FailedCreationForgetsGil breaks Life2;
+    /// A failed creation does not let the gilstate slot name again what it named before.
+    FailedCreationKeepsSlot breaks Life2;
+    /// The end of an interpreter does not drop the GIL.
+    EndKeepsGil breaks Life12;
+    /// The end of an interpreter leaves its thread state in the list.
+    EndLeavesTstate breaks Life12;
+    /// A bound thread state can be bound again.
+    BindRebinds breaks Tls3;
+    /// Binding lets the gilstate slot name the thread state, whatever it named.
+    BindDisplaces breaks Tls15;
+    /// A thread state can be made current in a thread that it is not bound to.
+    SwapIgnoresThread breaks Tls4;
+    /// A swap deactivates the new thread state instead of the old one.
+    SwapLeavesWrong breaks Tls2;
+    /// A swap answers the new thread state.
+    SwapAnswersNew breaks Tls20;
+    /// A thread state becomes current, but the gilstate slot goes on naming another.
+    SwapKeepsGilstate breaks Tls16;
+    /// A thread state that another thread's call uses can be cleared.
+    ClearIgnoresUse breaks Tls13;
+    /// Deleting empties the caller's gilstate slot.
+    DeleteEmptiesCallers breaks Tls14;
+    /// Taking does not remember the new holder.
+    TakeForgetsLastHolder breaks Gil9;
+    /// Taking does not reset the request.
+    TakeKeepsRequest breaks Gil8;
+    /// A waiter leaves its request with its own interpreter.
+    RequestPerInterpreter breaks Gil7;
+    /// Dropping wakes nobody.
+    DropLosesSignal breaks Gil11;
+    /// A holder that drops on request goes on at once.
+    ForcedSwitchSkipped breaks Gil9;
+    /// A poll hands the GIL over with its thread state still current.
+    PollStaysCurrent breaks Gil13;
+}
+
+impl Thread {
+    /// Is this fault switched on?
+    #[inline]
+    pub(crate) fn seeded(&self, fault: Seeded) -> bool {
+        #[cfg(feature = "faults")]
+        return self.inner().faults.on(fault);
+        #[cfg(not(feature = "faults"))]
+        {
+            let _ = fault;
+            false
+        }
+    }
+
+    /// A slot of this pool.
+    pub(crate) fn allocate<T: Default>(&self, pool: &Pool<T>) -> Result<&'static T, NoMemory> {
+        #[cfg(feature = "faults")]
+        if self.inner().faults.allocation_fails() {
+            return Err(NoMemory);
+        }
+        pool.take()
+    }
+}
+
+#[cfg(feature = "faults")]
+pub(crate) use switches::Switches;
+
+#[cfg(feature = "faults")]
+mod switches {
+    use super::Seeded;
+    use crate::runtime::Runtime;
+    use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+    /// Which faults are switched on in a runtime.
+    #[derive(Default)]
+    pub(crate) struct Switches {
+        /// 0, or the number of the seeded fault plus 1.
+        seeded: AtomicU8,
+        /// 0, or which of the next allocations fails.
+        failing: AtomicU64,
+    }
+
+    impl Switches {
+        #[inline]
+        pub(crate) fn on(&self, fault: Seeded) -> bool {
+            self.seeded.load(Ordering::Relaxed) == fault as u8 + 1
+        }
+
+        pub(crate) fn allocation_fails(&self) -> bool {
+            let count = |n: u64| n.checked_sub(1);
+            self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) == Ok(1)
+        }
+    }
+
+    impl Runtime {
+        /// Switches a seeded fault on, in place of the one that was; or all off.
+        pub fn seed(&self, fault: Option<Seeded>) {
+            let number = fault.map_or(0, |fault| fault as u8 + 1);
+            self.inner().faults.seeded.store(number, Ordering::Relaxed);
+        }
+
+        /// Makes the `nth` allocation from now on fail, counted from 1; with 0, none.
+        pub fn fail_allocation(&self, nth: u64) {
+            self.inner().faults.failing.store(nth, Ordering::Relaxed);
+        }
+
+        /// How many allocations are left until the one that fails; 0: it has, or none will.
+        pub fn allocations_left(&self) -> u64 {
+            self.inner().faults.failing.load(Ordering::Relaxed)
+        }
+    }
+}

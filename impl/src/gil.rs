@@ -1,0 +1,189 @@
+//! The GIL: taking it, dropping it, handing it over.
+//!
+//! - The *word* says whether the GIL is `FREE`, `CLAIMED` or `TAKEN`. A thread *claims* it
+//!   by exchanging `FREE` for `CLAIMED`, which shuts all others out, and *settles* by
+//!   writing down that it is the holder; it may also *give it back* unsettled.
+//! - A *waiter* wants the GIL. It waits for at most the switch interval, and if the GIL
+//!   was not switched meanwhile it leaves a *request* with the GIL.
+//! - A *sleeper* has dropped the GIL on request, and waits for another thread state to
+//!   take it: the *forced switch*.
+//! - Waiters and sleepers are in the *queue*; `queued` says that there are some.
+//!
+//! While nobody is in the queue, taking is one exchange, and dropping two loads and a
+//! store; otherwise both go on under the lock of the queue. There is a request only while
+//! there is a waiter, so the short paths need not look for one.
+//!
+//! Who drops writes `FREE` and then looks for a queue; who waits writes `queued` and then
+//! looks at the word. One of them must see the other: see `sync::barrier`.
+//!
+//! `last_holder` and `switch_number` are written by the holder alone, but for the
+//! deletion of a thread state, which takes its name out of `last_holder`.
+
+mod queue;
+
+use crate::faults::Seeded;
+use crate::serial::{AtomicSerial, Serial};
+use crate::sync::{Padded, barrier};
+use crate::thread::Thread;
+use crate::trace::{self, Event};
+use crate::tstate::Tstate;
+use queue::Queue;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+const FREE: u32 = 0;
+const CLAIMED: u32 = 1;
+const TAKEN: u32 = 2;
+
+/// A global interpreter lock.
+#[derive(Default)]
+pub(crate) struct Gil {
+    lock: Padded<Lock>,
+    /// Somebody asked for it. Apart from the rest: its holder reads it at every poll.
+    request: Padded<AtomicBool>,
+    queue: Padded<Queue>,
+}
+
+#[derive(Default)]
+struct Lock {
+    word: AtomicU32,
+    /// Is there anybody in the queue?
+    queued: AtomicBool,
+    /// The thread state that took it last.
+    last_holder: AtomicSerial,
+    /// How often it went from one thread state to another.
+    switch_number: AtomicU64,
+    /// The interpreter that created it.
+    creator: AtomicSerial,
+}
+
+/// A drop that found a queue, and is to be finished by [`Gil::drop_queued`].
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Queued {
+    /// It was found when the GIL was dropped already.
+    dropped: bool,
+}
+
+impl Gil {
+    /// Begins a life as the GIL that this interpreter created, in memory that may have
+    /// been one before.
+    ///
+    /// The word is left alone: it is free, or claimed for a moment by a thread that came
+    /// with the name of a dead thread state and is about to find out.
+    pub(crate) fn create(&self, creator: Serial) {
+        #[cfg(feature = "controlled")]
+        if crate::sync::control::running() {
+            self.lock.word.store(FREE, Ordering::Relaxed);
+            self.lock.queued.store(false, Ordering::Relaxed);
+            self.queue.abandon();
+        }
+        self.lock.last_holder.store(None);
+        self.lock.creator.store(Some(creator));
+        self.request.store(false, Ordering::Relaxed);
+    }
+
+    /// Claims it if it is free.
+    //= specs/rules/gil.md#gil-1
+    //# A GIL MUST be held by at most one thread, and be locked exactly when it is held.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        self.lock.word.compare_exchange(FREE, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// `take_gil`.
+    #[inline]
+    pub(crate) fn take(&self, thread: &Thread, tstate: Tstate) {
+        if self.claim() {
+            self.settle(thread, tstate);
+        } else {
+            self.wait_and_take(thread, tstate);
+        }
+    }
+
+    /// Takes what was claimed.
+    #[inline]
+    pub(crate) fn settle(&self, thread: &Thread, tstate: Tstate) {
+        if self.lock.queued.load(Ordering::SeqCst) {
+            self.settle_queued(thread, tstate);
+        } else {
+            self.taken(thread, tstate);
+        }
+    }
+
+    #[inline]
+    fn taken(&self, thread: &Thread, tstate: Tstate) {
+        if !self.lock.last_holder.is(tstate.serial) && !thread.seeded(Seeded::TakeForgetsLastHolder)
+        {
+            self.lock.last_holder.store(Some(tstate.serial));
+            let number = self.lock.switch_number.load(Ordering::Relaxed);
+            self.lock.switch_number.store(number.wrapping_add(1), Ordering::Relaxed);
+        }
+        self.lock.word.store(TAKEN, Ordering::Release);
+        thread.trace(|| Event::Took(self.named(tstate)));
+    }
+
+    /// Gives back what was claimed.
+    #[cold]
+    pub(crate) fn give_back(&self) {
+        self.lock.word.store(FREE, Ordering::Release);
+        barrier::light();
+        if self.lock.queued.load(Ordering::Relaxed) {
+            self.signal_waiter();
+        }
+    }
+
+    /// `drop_gil` of a thread state that is in use; for the `last` time in this call
+    /// there is no forced switch.
+    #[inline]
+    pub(crate) fn drop(&self, thread: &Thread, tstate: Tstate, last: bool) {
+        if let Err(queued) = self.try_drop(thread, tstate) {
+            self.drop_queued(thread, tstate, last, queued);
+        }
+    }
+
+    /// `drop_gil` of a thread state that is in use, where there is no queue.
+    ///
+    /// # Errors
+    ///
+    /// There is one: the drop is to be finished.
+    //= specs/rules/gil.md#gil-4
+    //# A thread MUST hold a GIL when it drops it.
+    #[inline]
+    pub(crate) fn try_drop(&self, thread: &Thread, tstate: Tstate) -> Result<(), Queued> {
+        thread.trace(|| Event::Dropping(self.named(tstate)));
+        if self.lock.queued.load(Ordering::Relaxed) {
+            return Err(Queued { dropped: false });
+        }
+        self.lock.word.store(FREE, Ordering::Release);
+        barrier::light();
+        if self.lock.queued.load(Ordering::Relaxed) {
+            return Err(Queued { dropped: true });
+        }
+        Ok(())
+    }
+
+    /// Has somebody asked for it? One relaxed load.
+    #[inline]
+    pub(crate) fn requested(&self) -> bool {
+        self.request.load(Ordering::Relaxed)
+    }
+
+    fn named(&self, tstate: Tstate) -> trace::Gil {
+        trace::Gil { creator: self.lock.creator.load(), tstate: tstate.serial }
+    }
+
+    /// A thread state that is deleted is nobody's last holder.
+    pub(crate) fn forget(&self, tstate: Tstate) {
+        self.lock.last_holder.forget(tstate.serial);
+    }
+
+    /// Is it taken?
+    pub(crate) fn locked(&self) -> bool {
+        self.lock.word.load(Ordering::Relaxed) == TAKEN
+    }
+
+    /// The thread state that took it last.
+    pub(crate) fn last_holder(&self) -> Option<Serial> {
+        self.lock.last_holder.load()
+    }
+}

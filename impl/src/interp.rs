@@ -1,0 +1,157 @@
+//! Interpreters.
+//!
+//! A slot holds an interpreter, and the GIL that it may create; a handle ([`Interp`])
+//! names it and is refused once it has ended. All but the GIL is written under the
+//! list lock.
+
+use crate::gil::Gil;
+use crate::pool::Pool;
+use crate::serial::{AtomicSerial, Serial};
+use crate::sync::AtomicStatic;
+use cloister_specs::{FeatureFlags, Phase};
+use std::fmt;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+
+/// An interpreter, by name: the raw face's `PyInterpreterState *`.
+///
+/// It may outlive what it names; calls then refuse it (GIL-12).
+#[derive(Clone, Copy)]
+pub struct Interp {
+    pub(crate) slot: &'static InterpSlot,
+    pub(crate) serial: Serial,
+}
+
+/// The memory of an interpreter.
+#[derive(Default)]
+pub(crate) struct InterpSlot {
+    serial: AtomicSerial,
+    runtime: AtomicSerial,
+    id: AtomicI64,
+    phase: AtomicU8,
+    flags: AtomicU32,
+    /// How many thread states it lists.
+    pub(crate) tstates: AtomicUsize,
+    /// Its place in the list of the runtime.
+    pub(crate) place: AtomicUsize,
+    /// Its GIL; none: not yet.
+    pub(crate) gil: AtomicStatic<Gil>,
+    /// The GIL that is its own, if it has one of its own.
+    pub(crate) own: Gil,
+}
+
+/// The slots that no runtime uses.
+pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+
+const CREATING: u8 = 0;
+const LIVE: u8 = 1;
+const FINALIZING: u8 = 2;
+
+impl InterpSlot {
+    /// A new interpreter, of which nothing can be used yet.
+    pub(crate) fn fill(&'static self, runtime: Serial, id: i64, flags: FeatureFlags) -> Interp {
+        let serial = Serial::next();
+        self.runtime.store(Some(runtime));
+        self.id.store(id, Ordering::Relaxed);
+        self.tstates.store(0, Ordering::Relaxed);
+        self.gil.store(None);
+        //= specs/rules/life.md#life-15
+        //# The settings of a live interpreter MUST be those of the configuration it was created with.
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+        self.set_phase(Phase::Creating);
+        self.serial.store(Some(serial));
+        Interp { slot: self, serial }
+    }
+
+    /// Makes every handle stale.
+    pub(crate) fn empty(&self) {
+        self.serial.store(None);
+        self.gil.store(None);
+    }
+
+    /// The interpreter in it, if there is one.
+    pub(crate) fn handle(&'static self) -> Option<Interp> {
+        self.serial.load().map(|serial| Interp { slot: self, serial })
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        let phase = match phase {
+            Phase::Creating => CREATING,
+            Phase::Live => LIVE,
+            Phase::Finalizing => FINALIZING,
+        };
+        self.phase.store(phase, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn live(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == LIVE
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            CREATING => Phase::Creating,
+            LIVE => Phase::Live,
+            _ => Phase::Finalizing,
+        }
+    }
+
+    pub(crate) fn flags(&self) -> FeatureFlags {
+        FeatureFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn id(&self) -> i64 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// Has it a GIL of its own? `None` while it has none at all.
+    pub(crate) fn own_gil(&self) -> Option<bool> {
+        self.gil.load().map(|gil| std::ptr::eq(gil, &self.own))
+    }
+}
+
+/// What [`Interp::null`] names.
+static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+
+impl Interp {
+    /// The name of nothing: every call refuses it (GIL-12).
+    pub fn null() -> Interp {
+        Interp { slot: &NOTHING, serial: Serial::NEVER }
+    }
+
+    /// Its identity.
+    pub const fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// Its id, `PyInterpreterState_GetID`: 0 is main, and no id of a runtime is used
+    /// twice. `None` once it has ended.
+    pub fn id(&self) -> Option<i64> {
+        let id = self.slot.id();
+        self.listed().then_some(id)
+    }
+
+    /// Does it still exist?
+    pub(crate) fn listed(&self) -> bool {
+        self.slot.serial.is(self.serial)
+    }
+
+    /// Does it still exist, in this runtime?
+    pub(crate) fn listed_in(&self, runtime: Serial) -> bool {
+        self.slot.runtime.is(runtime) && self.listed()
+    }
+}
+
+impl PartialEq for Interp {
+    fn eq(&self, other: &Self) -> bool {
+        self.serial == other.serial
+    }
+}
+
+impl Eq for Interp {}
+
+impl fmt::Debug for Interp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Interp").field(&self.serial.get()).finish()
+    }
+}

@@ -1,0 +1,237 @@
+//! The creation of an interpreter.
+//!
+//! First the configuration is checked and memory allocated, so that most failures happen
+//! before anything is made. Then the new interpreter is listed, the caller leaves its own
+//! thread state, enters the new one, and initializes the interpreter from within. A
+//! failure there is undone step by step.
+
+use crate::faults::Seeded;
+use crate::interp::{INTERPS, Interp};
+use crate::thread::Thread;
+use crate::trace::Effect;
+use crate::tstate::{TSTATES, Tstate};
+use cloister_specs::{CreationError, Fault, GilKind, InterpreterConfig, OpKind, Phase};
+
+/// Makes a creation fail where it is asked to: what stands in for a step that cannot be
+/// made to fail from outside.
+pub trait CreationFaults {
+    /// Is this step to fail?
+    fn fails(&mut self, step: Fault) -> bool;
+}
+
+/// None.
+impl CreationFaults for () {
+    fn fails(&mut self, _: Fault) -> bool {
+        false
+    }
+}
+
+/// This one, if it is one.
+impl CreationFaults for Option<Fault> {
+    fn fails(&mut self, step: Fault) -> bool {
+        *self == Some(step)
+    }
+}
+
+/// What the caller gets back if its creation fails.
+struct Caller {
+    save: Option<Tstate>,
+    gilstate: Option<Tstate>,
+}
+
+impl Thread {
+    /// `Py_NewInterpreterFromConfig`: creates an interpreter, and makes its first thread
+    /// state current in this thread, in place of the current one if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is at fault, memory ran out, or the interpreter could not be
+    /// initialized. The caller is then as it was, though others may have run meanwhile.
+    pub fn new_interpreter_from_config(
+        &self,
+        config: &InterpreterConfig,
+    ) -> Result<(Interp, Tstate), CreationError> {
+        self.new_interpreter_with(config, &mut ())
+    }
+
+    /// [`Thread::new_interpreter_from_config`], with faults.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn new_interpreter_with(
+        &self,
+        config: &InterpreterConfig,
+        faults: &mut impl CreationFaults,
+    ) -> Result<(Interp, Tstate), CreationError> {
+        self.called(OpKind::NewInterpreterFromConfig, config);
+        //= specs/rules/life.md#life-3
+        //# A failed creation MUST be answered with a status and MUST NOT end the process.
+        let result = self.create(config, faults);
+        //= specs/rules/life.md#life-4
+        //# A creation MUST answer with a thread state exactly when its status is no error.
+        self.returned(result)
+    }
+
+    fn create(
+        &self,
+        config: &InterpreterConfig,
+        faults: &mut impl CreationFaults,
+    ) -> Result<(Interp, Tstate), CreationError> {
+        let kind = self.check(config)?;
+        let (interp, tstate, caller) = self.begin(config, faults)?;
+        if let Some(save) = caller.save {
+            self.use_held(save);
+            if let Ok(gil) = self.gil_of(save) {
+                self.leave(save);
+                gil.drop(self, save, false);
+            }
+        }
+        self.enter_new(interp, tstate, kind);
+        let result = match initialize(faults) {
+            //= specs/rules/life.md#life-1
+            //# A successful creation MUST leave the caller in the new interpreter, with its only thread state
+            //# current and its GIL held.
+            Ok(()) => {
+                let lists = self.inner().lists();
+                interp.slot.set_phase(Phase::Live);
+                self.effect(Effect::Live(interp.serial));
+                drop(lists);
+                Ok((interp, tstate))
+            }
+            Err(error) => {
+                self.undo(interp, tstate, &caller);
+                Err(error)
+            }
+        };
+        if let Some(save) = caller.save {
+            self.done_with(save);
+        }
+        result
+    }
+
+    /// Checks a configuration, its allocator first.
+    //= specs/rules/life.md#life-7
+    //# A configuration with both faults MUST be answered with the allocator's (LIFE-5) before that of
+    //# the gil field (LIFE-6).
+    fn check(&self, config: &InterpreterConfig) -> Result<GilKind, CreationError> {
+        //= specs/rules/life.md#life-6
+        //# The gil field of a configuration MUST be 0 (default), 1 (shared) or 2 (own).
+        let kind = config.gil_kind().ok_or(CreationError::GilValue);
+        if self.seeded(Seeded::GilValueFirst) {
+            kind?;
+        }
+        //= specs/rules/life.md#life-5
+        //# A configuration with its own allocator MUST ask for the check of extension modules.
+        if !config.use_main_obmalloc && !config.check_multi_interp_extensions {
+            return Err(CreationError::Settings);
+        }
+        let kind = kind?;
+        //= specs/rules/life.md#life-8
+        //# An allocator MUST be guarded by one GIL: an interpreter with its own GIL has its own allocator.
+        if kind == GilKind::Own && config.use_main_obmalloc {
+            return Err(CreationError::OwnGilSharedObmalloc);
+        }
+        Ok(kind)
+    }
+
+    /// Allocates and lists the interpreter and its thread state, bound to the caller.
+    fn begin(
+        &self,
+        config: &InterpreterConfig,
+        faults: &mut impl CreationFaults,
+    ) -> Result<(Interp, Tstate, Caller), CreationError> {
+        if faults.fails(Fault::InterpAlloc) {
+            return Err(CreationError::NoMemory);
+        }
+        let interp_slot = self.allocate(&INTERPS).map_err(|_| CreationError::NoMemory)?;
+        let tstate_slot = match self.allocate(&TSTATES) {
+            Ok(slot) if !faults.fails(Fault::TstateAlloc) => slot,
+            other => {
+                if let Ok(slot) = other {
+                    TSTATES.give(slot);
+                }
+                INTERPS.give(interp_slot);
+                return Err(CreationError::NoMemory);
+            }
+        };
+        let caller = Caller { save: self.current(), gilstate: self.gilstate() };
+        let mut lists = self.inner().lists();
+        let Ok(interp) = lists.new_interp(self.inner().serial(), interp_slot, config) else {
+            TSTATES.give(tstate_slot);
+            INTERPS.give(interp_slot);
+            return Err(CreationError::NoMemory);
+        };
+        let Ok(tstate) = lists.new_tstate(interp, tstate_slot) else {
+            TSTATES.give(tstate_slot);
+            lists.free(interp);
+            return Err(CreationError::NoMemory);
+        };
+        self.bind(tstate);
+        self.effect(Effect::Begun { interp: interp.serial, tstate: tstate.serial });
+        Ok((interp, tstate, caller))
+    }
+
+    /// Gives the new interpreter its GIL, takes it, and makes its thread state current.
+    fn enter_new(&self, interp: Interp, tstate: Tstate, kind: GilKind) {
+        let gil = match kind {
+            GilKind::Own => {
+                interp.slot.own.create(interp.serial);
+                &interp.slot.own
+            }
+            GilKind::Shared => &self.inner().main().own,
+        };
+        interp.slot.gil.store(Some(gil));
+        tstate.slot.gil.store(Some(gil));
+        gil.take(self, tstate);
+        self.enter(tstate);
+    }
+
+    /// Undoes a creation whose thread state is current.
+    //= specs/rules/life.md#life-2
+    //# A failed creation MUST leave the caller as it was: the same thread state current, its GIL held,
+    //# and nothing of the new interpreter listed.
+    fn undo(&self, interp: Interp, tstate: Tstate, caller: &Caller) {
+        let lists = self.inner().lists();
+        self.finalize(tstate);
+        drop(lists);
+        self.leave(tstate);
+        if let Ok(gil) = self.gil_of(tstate) {
+            gil.drop(self, tstate, true);
+        }
+
+        let mut lists = self.inner().lists();
+        self.unbind_gilstate(tstate);
+        lists.delete(tstate);
+        lists.free(interp);
+        if let Some(before) = caller.gilstate
+            && before.alive()
+            && before.listed()
+            && !self.seeded(Seeded::FailedCreationKeepsSlot)
+        {
+            self.set_gilstate(before);
+        }
+        self.effect(Effect::Undone { interp: interp.serial, tstate: tstate.serial });
+        drop(lists);
+
+        if let Some(save) = caller.save
+            && let Ok(gil) = self.gil_of(save)
+        {
+            if !self.seeded(Seeded::FailedCreationForgetsGil) {
+                gil.take(self, save);
+            }
+            self.enter(save);
+        }
+    }
+}
+
+/// The two parts of the initialization, inside the new interpreter.
+fn initialize(faults: &mut impl CreationFaults) -> Result<(), CreationError> {
+    if faults.fails(Fault::CoreInit) {
+        return Err(CreationError::CoreInit);
+    }
+    if faults.fails(Fault::MainInit) {
+        return Err(CreationError::MainInit);
+    }
+    Ok(())
+}

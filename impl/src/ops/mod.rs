@@ -1,0 +1,18 @@
+//! The operations, as methods of [`Thread`](crate::Thread).
+//!
+//! A call first checks its guards, in the order that its documentation lists; a refused
+//! call changes nothing. A guard that another thread could undo is checked under the lock
+//! that this thread would need: the list lock, or the GIL.
+//!
+//! *In use*: while a call may wait it marks the thread states that it works on, and
+//! [`Thread::thread_state_clear`](crate::Thread::thread_state_clear) refuses them. A mark is
+//! set under the list lock, or while holding the GIL of the thread state; clearing needs
+//! both. A call that does not wait needs no mark, since it holds the GIL.
+
+mod create;
+mod current;
+mod end;
+mod guards;
+mod tstates;
+
+pub use create::CreationFaults;

@@ -1,0 +1,44 @@
+//! Where locks, condition variables, timed waits and the thread-local come from.
+//!
+//! - *std* mode: those of the standard library.
+//! - *controlled* mode (feature `controlled`): *logical threads* run as coroutines
+//!   inside one OS thread, under a [`control::Scheduler`]. A logical thread stops only
+//!   where it would wait; whether a wait ends by a signal, by its expiry or for no
+//!   reason is an event that the scheduler's owner chooses. On an OS thread that no
+//!   scheduler runs, the same build behaves as in std mode.
+//!
+//! Beside these, `barrier` is a barrier that costs one of its two sides nothing.
+//!
+//! Every wait says what it waits for ([`Parking`]), and tells its end ([`Woken`]).
+//!
+//! [`Parking`]: cloister_specs::Parking
+
+pub(crate) mod barrier;
+mod condvar;
+mod locals;
+mod mutex;
+mod padded;
+mod static_ref;
+
+#[cfg(feature = "controlled")]
+pub mod control;
+
+pub(crate) use condvar::{Condvar, Woken};
+pub(crate) use locals::{attached, current, set_attached, set_current};
+pub(crate) use mutex::{Guard, Mutex};
+pub(crate) use padded::Padded;
+pub(crate) use static_ref::AtomicStatic;
+
+/// How often a taker looks at a locked GIL before it waits.
+///
+/// A logical thread does not spin: nobody else runs while it does.
+#[inline]
+pub(crate) fn spins() -> u32 {
+    #[cfg(feature = "controlled")]
+    if control::running() {
+        return 0;
+    }
+    SPINS
+}
+
+const SPINS: u32 = 64;

@@ -1,0 +1,289 @@
+//! The trace of a run of free-running OS threads.
+//!
+//! An *event* carries a *stamp* from one counter for the whole process. What an event
+//! says of shared state is stamped while the lock that guards this state is held, so
+//! the order of the stamps is an order in which the effects took place:
+//!
+//! | event | stamped | as steps of the model |
+//! | --- | --- | --- |
+//! | [`Called`](Event::Called) | by the caller, before the guards | the call may begin from here on |
+//! | [`Effect`](Event::Effect) | under the list lock | its guards, and the change of the lists, as one step |
+//! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows before the next `Took` of this GIL |
+//! | [`Took`](Event::Took) | holding the GIL | `take_gil` ends, with the reset of the request |
+//! | [`WaitBegin`](Event::WaitBegin) | under the lock of the GIL's queue | the thread waits for the GIL |
+//! | [`Requested`](Event::Requested) | under the same lock | its wait expires, and leaves a request; other expiries change nothing and are not told |
+//! | [`SwitchWaitBegin`](Event::SwitchWaitBegin) | under the same lock | the GIL is unlocked, the request reset, and the thread waits for a switch |
+//! | [`SwitchWaitEnd`](Event::SwitchWaitEnd) | under the same lock | that wait ends |
+//! | [`Returned`](Event::Returned) | by the caller, at the end | the call has ended before; a refusal took place since `Called` |
+//!
+//! `Took` and `Dropping` of one GIL alternate. What has no event (the thread-local, the
+//! bit `ACTIVE`) is the thread's own until its next event. A poll that saw no request
+//! changed nothing and is not told.
+//!
+//! Each thread writes to a buffer of its own; `Runtime::drain` (feature `trace`)
+//! collects them. Without the feature there are no buffers, and nothing is stamped.
+
+use crate::interp::Interp;
+use crate::serial::Serial;
+use crate::thread::Thread;
+use crate::tstate::Tstate;
+use cloister_specs::{CreationError, InterpreterConfig, OpKind, Rule};
+
+/// What a thread did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It begins a call.
+    Called {
+        /// Which.
+        op: OpKind,
+        /// On what.
+        argument: Argument,
+    },
+    /// Its call changed the lists.
+    Effect(Effect),
+    /// It has taken a GIL.
+    Took(Gil),
+    /// It is about to drop a GIL.
+    Dropping(Gil),
+    /// It begins to wait for a GIL.
+    WaitBegin(Gil),
+    /// It asks for the GIL that it waits for.
+    Requested(Gil),
+    /// It has dropped a GIL on request, and waits for another thread state to take it.
+    SwitchWaitBegin(Gil),
+    /// It waited for that long enough.
+    SwitchWaitEnd(Gil),
+    /// Its call returns.
+    Returned(Answer),
+}
+
+/// What a call is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing, or NULL.
+    None,
+    /// A thread state.
+    Tstate(Serial),
+    /// An interpreter.
+    Interp(Serial),
+    /// A configuration.
+    Config(InterpreterConfig),
+}
+
+/// What changed in the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A thread state is new in an interpreter.
+    Listed {
+        /// The thread state.
+        tstate: Serial,
+        /// The interpreter.
+        interp: Serial,
+    },
+    /// A thread state is bound to this thread.
+    Bound(Serial),
+    /// A thread state is cleared.
+    Cleared(Serial),
+    /// A thread state is deleted.
+    Deleted(Serial),
+    /// An interpreter is being created, and its thread state is bound to this thread.
+    Begun {
+        /// The interpreter.
+        interp: Serial,
+        /// The thread state.
+        tstate: Serial,
+    },
+    /// An interpreter has been created.
+    Live(Serial),
+    /// The creation of an interpreter is undone.
+    Undone {
+        /// The interpreter.
+        interp: Serial,
+        /// The thread state.
+        tstate: Serial,
+    },
+    /// An interpreter is being ended.
+    Ending {
+        /// The interpreter.
+        interp: Serial,
+        /// Its last thread state.
+        tstate: Serial,
+    },
+    /// An interpreter has ended.
+    Ended {
+        /// The interpreter.
+        interp: Serial,
+        /// The thread state that was its last.
+        tstate: Serial,
+    },
+}
+
+/// A GIL, and the thread state that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gil {
+    /// The interpreter that created the GIL.
+    pub creator: Option<Serial>,
+    /// Who takes it, drops it or waits.
+    pub tstate: Serial,
+}
+
+/// What a call answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Done,
+    /// A thread state, or NULL.
+    Tstate(Option<Serial>),
+    /// A new interpreter, with its thread state.
+    Created(Serial, Serial),
+    /// A creation failed.
+    Failed(CreationError),
+    /// It was refused.
+    Refused(Rule),
+}
+
+/// An event, by whom, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    /// When, counted in events.
+    pub stamp: u64,
+    /// By this thread.
+    pub thread: Serial,
+    /// What.
+    pub event: Event,
+}
+
+impl From<()> for Argument {
+    fn from((): ()) -> Self {
+        Argument::None
+    }
+}
+
+impl From<Tstate> for Argument {
+    fn from(tstate: Tstate) -> Self {
+        Argument::Tstate(tstate.serial)
+    }
+}
+
+impl From<Option<Tstate>> for Argument {
+    fn from(tstate: Option<Tstate>) -> Self {
+        tstate.map_or(Argument::None, Argument::from)
+    }
+}
+
+impl From<Interp> for Argument {
+    fn from(interp: Interp) -> Self {
+        Argument::Interp(interp.serial)
+    }
+}
+
+impl From<&InterpreterConfig> for Argument {
+    fn from(config: &InterpreterConfig) -> Self {
+        Argument::Config(*config)
+    }
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Answer::Done
+    }
+}
+
+impl From<Tstate> for Answer {
+    fn from(tstate: Tstate) -> Self {
+        Answer::Tstate(Some(tstate.serial))
+    }
+}
+
+impl From<Option<Tstate>> for Answer {
+    fn from(tstate: Option<Tstate>) -> Self {
+        Answer::Tstate(tstate.map(|t| t.serial))
+    }
+}
+
+impl From<(Interp, Tstate)> for Answer {
+    fn from((interp, tstate): (Interp, Tstate)) -> Self {
+        Answer::Created(interp.serial, tstate.serial)
+    }
+}
+
+impl From<Rule> for Answer {
+    fn from(rule: Rule) -> Self {
+        Answer::Refused(rule)
+    }
+}
+
+impl From<CreationError> for Answer {
+    fn from(error: CreationError) -> Self {
+        Answer::Failed(error)
+    }
+}
+
+impl Thread {
+    /// Tells an event, if this is a build that does and the trace is on.
+    #[inline]
+    pub(crate) fn trace(&self, event: impl FnOnce() -> Event) {
+        if self.inner().tracing() {
+            self.sink.tell(event());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn called(&self, op: OpKind, argument: impl Into<Argument>) {
+        self.trace(|| Event::Called { op, argument: argument.into() });
+    }
+
+    #[inline]
+    pub(crate) fn effect(&self, effect: Effect) {
+        self.trace(|| Event::Effect(effect));
+    }
+
+    #[inline]
+    pub(crate) fn returned<T, E>(&self, result: Result<T, E>) -> Result<T, E>
+    where
+        T: Copy + Into<Answer>,
+        E: Copy + Into<Answer>,
+    {
+        self.trace(|| Event::Returned(result.map_or_else(Into::into, Into::into)));
+        result
+    }
+}
+
+#[cfg(not(feature = "trace"))]
+mod sink {
+    //! No buffers.
+
+    use super::{Event, Serial};
+    use crate::runtime::Inner;
+
+    /// Where a thread writes.
+    #[derive(Default)]
+    pub(crate) struct Sink;
+
+    /// Those of all threads.
+    #[derive(Default)]
+    pub(crate) struct Sinks;
+
+    impl Sink {
+        pub(crate) fn of(&self, _: Serial) {}
+
+        #[inline]
+        pub(crate) fn tell(&self, _: Event) {}
+    }
+
+    impl Inner {
+        #[inline]
+        pub(crate) const fn tracing(&self) -> bool {
+            false
+        }
+    }
+
+    impl Sinks {
+        pub(crate) fn add(&mut self, _: &Sink) {}
+    }
+}
+
+#[cfg(feature = "trace")]
+mod sink;
+
+pub(crate) use sink::{Sink, Sinks};
