@@ -77,6 +77,11 @@ impl Progress {
         self.interrupt.is_set()
     }
 
+    /// The flag that says so, for work that looks at it itself.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.interrupt.0.clone()
+    }
+
     /// One line for each stage that is over.
     pub fn finished(&self) -> Vec<String> {
         self.finished.lock().map(|lines| lines.clone()).unwrap_or_default()

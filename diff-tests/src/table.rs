@@ -13,9 +13,9 @@ pub struct Table(comfy_table::Table);
 
 impl Table {
     /// A table with these columns.
-    pub fn new<const N: usize>(heading: [&str; N]) -> Self {
+    pub fn new<T: ToString>(heading: impl IntoIterator<Item = T>) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_style(STYLE).set_header(heading);
+        table.load_style(STYLE).set_header(Row::from(heading));
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
@@ -32,7 +32,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn row<T: ToString, const N: usize>(&mut self, cells: [T; N]) {
+    pub fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.0.add_row(Row::from(cells));
     }
 }

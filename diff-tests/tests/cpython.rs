@@ -1,7 +1,7 @@
 //! A real CPython, asked through its C API. Says "not run" where none is installed.
 
 use cloister_diff_tests::{
-    cpython::{Cpython, Found, Freed, NOT_FOUND, all_configs, find, read, record, witnesses, write},
+    cpython::{Cpython, Found, Freed, NOT_FOUND, Version, all_configs, find, read, record, witnesses, write},
     subject::{Event, Subject},
 };
 use cloister_specs::{
@@ -313,6 +313,13 @@ fn every_witness_shows_its_fault_and_no_control_does() {
     if found().is_empty() {
         eprintln!("{NOT_FOUND}");
     }
+}
+
+#[test]
+fn what_is_no_libpython_is_an_error_of_the_subject() {
+    let found = Found { path: executable().into(), version: Version { minor: 12, micro: 1 } };
+    let error = Cpython::start(executable(), &found).err().expect("the command is no library");
+    assert!(error.to_string().starts_with("CPython: "), "{error}");
 }
 
 #[test]

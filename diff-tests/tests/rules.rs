@@ -81,7 +81,6 @@ fn the_coverage_of_the_rules_is_reviewed() {
 }
 
 #[test]
-#[ignore = "holds once the model, the implementation and their tests have landed"]
 fn every_rule_is_served_and_checked() {
     let citations = of_the_project();
     let missing: String = Rule::ALL

@@ -112,8 +112,7 @@ impl Gil {
 
     #[inline]
     fn taken(&self, thread: &Thread, tstate: Tstate) {
-        if !self.lock.last_holder.is(tstate.serial) && !thread.seeded(Seeded::TakeForgetsLastHolder)
-        {
+        if !self.lock.last_holder.is(tstate.serial) && !thread.seeded(Seeded::TakeForgetsLastHolder) {
             self.lock.last_holder.store(Some(tstate.serial));
             let number = self.lock.switch_number.load(Ordering::Relaxed);
             self.lock.switch_number.store(number.wrapping_add(1), Ordering::Relaxed);
@@ -150,10 +149,10 @@ impl Gil {
     //# A thread MUST hold a GIL when it drops it.
     #[inline]
     pub(crate) fn try_drop(&self, thread: &Thread, tstate: Tstate) -> Result<(), Queued> {
-        thread.trace(|| Event::Dropping(self.named(tstate)));
         if self.lock.queued.load(Ordering::Relaxed) {
             return Err(Queued { dropped: false });
         }
+        thread.trace(|| Event::Dropping(self.named(tstate)));
         self.lock.word.store(FREE, Ordering::Release);
         barrier::light();
         if self.lock.queued.load(Ordering::Relaxed) {

@@ -82,7 +82,7 @@ impl Runtime {
             return Err(AttachError::AlreadyAttached);
         }
         let slot = THREADS.take().map_err(|_| AttachError::NoMemory)?;
-        let sink = Sink::default();
+        let sink = Sink::new();
         if self.inner().lists().enter(slot, &sink).is_err() {
             THREADS.give(slot);
             return Err(AttachError::NoMemory);

@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | [`Called`](Event::Called) | by the caller, before the guards | the call may begin from here on |
 //! | [`Effect`](Event::Effect) | under the list lock | its guards, and the change of the lists, as one step |
-//! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows before the next `Took` of this GIL |
+//! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows, before the next `Took` of this GIL and perhaps after a `Requested` |
 //! | [`Took`](Event::Took) | holding the GIL | `take_gil` ends, with the reset of the request |
 //! | [`WaitBegin`](Event::WaitBegin) | under the lock of the GIL's queue | the thread waits for the GIL |
 //! | [`Requested`](Event::Requested) | under the same lock | its wait expires, and leaves a request; other expiries change nothing and are not told |
@@ -257,7 +257,6 @@ mod sink {
     use crate::runtime::Inner;
 
     /// Where a thread writes.
-    #[derive(Default)]
     pub(crate) struct Sink;
 
     /// Those of all threads.
@@ -265,6 +264,10 @@ mod sink {
     pub(crate) struct Sinks;
 
     impl Sink {
+        pub(crate) const fn new() -> Self {
+            Sink
+        }
+
         pub(crate) fn of(&self, _: Serial) {}
 
         #[inline]

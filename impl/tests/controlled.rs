@@ -55,11 +55,7 @@ impl World {
         world
     }
 
-    fn call(
-        &mut self,
-        thread: u8,
-        call: impl FnOnce(&Thread) -> Outcome + 'static,
-    ) -> Step<Outcome> {
+    fn call(&mut self, thread: u8, call: impl FnOnce(&Thread) -> Outcome + 'static) -> Step<Outcome> {
         self.call_preferring(thread, 0, call)
     }
 

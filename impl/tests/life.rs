@@ -1,7 +1,8 @@
 //! The life of interpreters and thread states in one OS thread.
 
 use cloister::{Runtime, Settings, Thread, Tstate};
-use cloister_specs::{FeatureFlags, InterpreterConfig, Phase, StatusBits};
+use cloister_specs::{Fault, FeatureFlags, InterpreterConfig, Phase, StatusBits};
+use std::sync::Barrier;
 
 fn start() -> (Runtime, Thread, Tstate) {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
@@ -211,4 +212,109 @@ fn a_thread_that_goes_leaves_the_gil() {
     thread.restore_thread(t1).unwrap();
     thread.thread_state_clear(t0).unwrap();
     thread.thread_state_delete(t0).unwrap();
+}
+
+//= specs/rules/tls.md#tls-2
+//= type=test
+//# Outside a call, a thread state MUST be active exactly when it is the current one of the thread
+//# it is bound to.
+//= specs/rules/gil.md#gil-3
+//= type=test
+//# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
+//= specs/rules/gil.md#gil-5
+//= type=test
+//# A live interpreter MUST have a GIL: one that it created itself, or the main interpreter's.
+#[test]
+fn exactly_what_is_current_is_active_and_has_its_gil_taken() {
+    let (runtime, thread, t0) = start();
+    let (_, t1) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
+    let (_, t2) = thread.new_interpreter_from_config(&InterpreterConfig::LEGACY).unwrap();
+    let look = |current: Option<Tstate>| {
+        let snapshot = runtime.snapshot();
+        for info in &snapshot.tstates {
+            let active = info.status.contains(StatusBits::ACTIVE);
+            assert_eq!(active, Some(info.tstate) == current);
+        }
+        let locked: Vec<_> = snapshot.interps.iter().filter_map(|i| i.gil).filter(|g| g.locked).collect();
+        assert_eq!(locked.len(), usize::from(current.is_some()));
+        assert!(locked.iter().all(|g| g.last_holder == current.map(|t| t.serial())));
+        assert!(snapshot.interps.iter().all(|i| i.own_gil.is_some()));
+    };
+    look(Some(t2));
+    for next in [Some(t1), Some(t0), Some(t2), None, Some(t1), Some(t1)] {
+        thread.thread_state_swap(next).unwrap();
+        look(next);
+    }
+}
+
+//= specs/rules/tls.md#tls-14
+//= type=test
+//# The gilstate slot of a thread MUST name nothing or a thread state that lives, is bound to that
+//# thread and knows that it is named.
+#[test]
+fn a_thread_state_deleted_by_another_thread_leaves_the_slot_of_its_own() {
+    let (runtime, thread, t0) = start();
+    let t1 = thread.thread_state_new(runtime.main().unwrap()).unwrap().unwrap();
+    let (bound, deleted) = (Barrier::new(2), Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = runtime.attach().unwrap();
+            other.thread_state_bind(t1).unwrap();
+            assert_eq!(other.gilstate(), Some(t1));
+            assert!(other.status(t1).unwrap().contains(StatusBits::BOUND_GILSTATE));
+            bound.wait();
+            deleted.wait();
+            assert_eq!(other.gilstate(), None);
+        });
+        bound.wait();
+        thread.thread_state_clear(t1).unwrap();
+        thread.thread_state_delete(t1).unwrap();
+        deleted.wait();
+    });
+    assert_eq!(thread.gilstate(), Some(t0));
+}
+
+//= specs/rules/life.md#life-14
+//= type=test
+//# A listed thread state MUST belong to a listed interpreter.
+#[test]
+fn whatever_is_made_and_unmade_every_thread_state_has_its_interpreter() {
+    let (runtime, thread, t0) = start();
+    let look = || {
+        let snapshot = runtime.snapshot();
+        let listed = |serial| snapshot.interps.iter().any(|i| i.interp.serial() == serial);
+        assert!(snapshot.tstates.iter().all(|t| listed(t.interp)));
+        (snapshot.interps.len(), snapshot.tstates.len())
+    };
+    let config = InterpreterConfig::ISOLATED;
+    let (interp, t1) = thread.new_interpreter_from_config(&config).unwrap();
+    let t2 = thread.thread_state_new(interp).unwrap().unwrap();
+    assert_eq!(look(), (2, 3));
+    assert!(thread.new_interpreter_with(&config, &mut Some(Fault::MainInit)).is_err());
+    assert_eq!(look(), (2, 3));
+    thread.thread_state_clear(t2).unwrap();
+    thread.thread_state_delete(t2).unwrap();
+    assert_eq!(look(), (2, 2));
+    thread.end_interpreter(t1).unwrap();
+    assert_eq!(look(), (1, 1));
+    thread.restore_thread(t0).unwrap();
+}
+
+//= specs/rules/gil.md#gil-4
+//= type=test
+//# A thread MUST hold a GIL when it drops it.
+#[test]
+fn a_thread_without_the_gil_cannot_drop_that_of_another() {
+    let (runtime, thread, t0) = start();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = runtime.attach().unwrap();
+            assert!(other.save_thread().is_err());
+            assert!(other.eval_breaker_poll().is_err());
+            assert!(other.end_interpreter(t0).is_err());
+            assert_eq!(other.thread_state_swap(None), Ok(None));
+        });
+    });
+    assert!(runtime.snapshot().interps[0].gil.unwrap().locked);
+    assert_eq!(thread.current(), Some(t0));
 }

@@ -8,8 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 fn start(interval: Duration) -> (Runtime, Thread, Interp) {
-    let (runtime, thread) =
-        Runtime::start(Settings::default().with_switch_interval(interval)).unwrap();
+    let (runtime, thread) = Runtime::start(Settings::default().with_switch_interval(interval)).unwrap();
     let main = runtime.main().unwrap();
     (runtime, thread, main)
 }

@@ -4,7 +4,7 @@
 //! above it to the procedures that it is in (`swap_no_gil`, `drop_gil`, `take_gil`,
 //! `swap`). Labels are as fine as the finest design needs.
 
-use cloister_specs::{CreationError, Fault, InterpId, Parking, TstateId};
+use cloister_specs::{CreationError, Fault, InterpId, OpKind, Parking, TstateId};
 
 /// The locals of `new_interpreter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -291,6 +291,57 @@ impl Label {
             Label::TakeWait { .. } => Some(Parking::Gil),
             Label::DropWait { .. } => Some(Parking::Switch),
             _ => None,
+        }
+    }
+
+    /// The call that a thread is in whose lowest label this is; `None` for the labels of
+    /// the procedures that calls share.
+    pub const fn call(&self) -> Option<OpKind> {
+        match self {
+            Label::CreateBind(_)
+            | Label::CreateSwap(_)
+            | Label::CreateRelease(_)
+            | Label::CreateSettings(_)
+            | Label::CreateGil(_)
+            | Label::CreateAttach(_)
+            | Label::CreateCore(_)
+            | Label::CreateMain(_)
+            | Label::CreateLive(_)
+            | Label::Undo(..)
+            | Label::UndoClear(..)
+            | Label::UndoDetach(..)
+            | Label::UndoDrop(..)
+            | Label::UndoDelete(_)
+            | Label::UndoTake(_)
+            | Label::UndoAttach(_)
+            | Label::UndoDone(_) => Some(OpKind::NewInterpreterFromConfig),
+            Label::EndClear(_)
+            | Label::EndDetach(_)
+            | Label::EndDrop(_)
+            | Label::EndDelete(_)
+            | Label::EndFree(_) => Some(OpKind::EndInterpreter),
+            Label::ClearDone(_) => Some(OpKind::ThreadStateClear),
+            Label::SwapAnswer(_) => Some(OpKind::ThreadStateSwap),
+            Label::SaveDrop(_) | Label::SaveDone(_) => Some(OpKind::SaveThread),
+            Label::RestoreAttach(_) | Label::RestoreDone(_) => Some(OpKind::RestoreThread),
+            Label::PollDrop(_) | Label::PollTake(_) | Label::PollAttach(_) | Label::PollDone(_) => {
+                Some(OpKind::EvalBreakerPoll)
+            }
+            Label::Idle
+            | Label::SwapDrop(_)
+            | Label::SwapExchange(_)
+            | Label::SwapTake(_)
+            | Label::SwapAttach(_)
+            | Label::ClearCurrent(_)
+            | Label::Deactivate(_)
+            | Label::SetCurrent(_)
+            | Label::Activate(_)
+            | Label::DropHolder { .. }
+            | Label::DropUnlock { .. }
+            | Label::DropTest { .. }
+            | Label::DropWait { .. }
+            | Label::TakeLock(_)
+            | Label::TakeWait { .. } => None,
         }
     }
 

@@ -18,6 +18,7 @@ mod ops;
 pub mod rules;
 mod runtime;
 mod visible;
+mod words;
 
 pub use cloister_specs::text::Grain;
 pub use design::{Design, DesignError, admissible};

@@ -1,7 +1,7 @@
 //! The engine: a move starts a call or takes a label; a grain says how many labels go
 //! together.
 
-use cloister_specs::text::Grain;
+use cloister_specs::text::{Expect, Grain};
 use cloister_specs::{Fault, Move, Op, Parking, Reply, Rule, Start, ThreadId, TstateId};
 
 use crate::design::Design;
@@ -38,6 +38,19 @@ pub enum Outcome {
     Refused(Rule),
     /// The process is dead.
     Died(Rule),
+}
+
+impl Outcome {
+    /// It as something that a run in the text form expects; `None` while the call goes on.
+    pub const fn expectation(self) -> Option<Expect> {
+        match self {
+            Outcome::Running => None,
+            Outcome::Parked(parking) => Some(Expect::Parked(parking)),
+            Outcome::Replied(reply) => Some(Expect::Reply(reply)),
+            Outcome::Refused(rule) => Some(Expect::Refused(rule)),
+            Outcome::Died(rule) => Some(Expect::Died(rule)),
+        }
+    }
 }
 
 /// A move that is none: the thread cannot make it now.

@@ -8,12 +8,14 @@ pub mod args;
 pub mod ask;
 mod engine;
 mod error;
+pub mod lockstep;
 pub mod replay;
 pub mod rules;
 
 pub use engine::{Engine, On};
 pub use error::{CliError, write_json};
 
+use crate::engine::Subjects;
 use crate::progress::Progress;
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -30,6 +32,12 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the model beside our implementation and CPython, and compare.
+    Lockstep(args::LockstepArgs),
+    /// Tell a run again to the model, our implementation or CPython, and draw it.
+    Replay(args::ReplayArgs),
+    /// Ask whether a sequence of calls is legal, and if not, which rule forbids it.
+    Ask(args::AskArgs),
     /// List the rules, or tell all about one.
     Rules(args::RulesArgs),
 }
@@ -67,8 +75,15 @@ pub struct Context<'a> {
 /// Does what was asked for.
 pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
     match cli.command {
+        Command::Lockstep(args) => lockstep::run(args, context),
+        Command::Replay(args) => replay::run(args, &mut subjects()?, context),
+        Command::Ask(args) => ask::run(args, &mut subjects()?, context),
         Command::Rules(args) => rules::run(args, context),
     }
+}
+
+fn subjects() -> Result<Subjects, CliError> {
+    Ok(Subjects::new(std::env::current_exe()?))
 }
 
 /// Turns the end of a command into its exit code, and tells on `err` what went wrong.

@@ -81,6 +81,7 @@ pub fn child_main() -> Option<ExitCode> {
 /// Serves orders until the parent goes.
 fn serve(path: &Path) -> io::Result<()> {
     let (mut orders, mut answers) = take_over_stdio()?;
+    keep_quiet();
     // SAFETY: without a handler, the alarm ends the process.
     unsafe { libc::alarm(START_SECONDS) };
     let hello = match load(path) {
@@ -119,6 +120,15 @@ fn take_over_stdio() -> io::Result<(File, File)> {
         check(libc::dup2(null.as_raw_fd(), 0))?;
         check(libc::dup2(null.as_raw_fd(), 1))?;
         Ok((orders.into(), answers.into()))
+    }
+}
+
+/// An interrupt is for the parent, and a crash is an outcome that needs no core file.
+fn keep_quiet() {
+    // SAFETY: both change this process alone.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+        libc::setrlimit(libc::RLIMIT_CORE, &libc::rlimit { rlim_cur: 0, rlim_max: 0 });
     }
 }
 

@@ -15,8 +15,9 @@
 //!   regions are kept out of use and watched, and handed out again only when a move
 //!   names their slot.
 //!
-//! Everything from `api` to `perform` runs in the child only; the parent sees
-//! [`Cpython`], which is a [`Subject`](crate::subject::Subject).
+//! The parent sees [`Cpython`], which is a [`Subject`](crate::subject::Subject); what
+//! `child`, `baton` and `perform` use runs in the child only. Linux only: the child
+//! needs `fork`, `memfd_create`, and glibc's symbol versions.
 
 mod api;
 mod baton;

@@ -13,6 +13,6 @@ mod tally;
 
 pub use compare::{Difference, same_event, same_observation};
 pub use generate::{Generator, Mix};
-pub use run::{Divergence, Ended, Lockstep, Plan};
+pub use run::{Divergence, Ended, Lockstep, Plan, Step};
 pub use shrink::{diverges, shrink};
 pub use tally::Tally;

@@ -91,8 +91,7 @@ impl<'a> Lockstep<'a> {
 
     fn one(&mut self, plan: &Plan, seed: u64) -> Result<Ended, SubjectError> {
         let mut generator = Generator::new(plan.mix.clone(), seed);
-        self.model.reset(plan.mix.threads)?;
-        self.subject.reset(plan.mix.threads)?;
+        self.reset(plan.mix.threads)?;
         let mut moves = Vec::with_capacity(plan.length as usize);
         for k in 1..=plan.length {
             let sample = k == 1;
@@ -116,6 +115,12 @@ impl<'a> Lockstep<'a> {
             Ok(()) => Ok(Ended::Agreed),
             Err(difference) => Ok(Ended::Diverged(Box::new(Divergence { seed, moves, difference }))),
         }
+    }
+
+    /// Back to the beginning, with so many threads.
+    pub fn reset(&mut self, threads: u8) -> Result<(), SubjectError> {
+        self.model.reset(threads)?;
+        self.subject.reset(threads)
     }
 
     /// Tells one move to both, and compares. The model decides whether it is possible.
@@ -193,8 +198,7 @@ impl<'a> Lockstep<'a> {
 
     /// Makes exactly these moves, leaving out those that are impossible, and observes after each.
     pub fn replay(&mut self, threads: u8, moves: &[Move]) -> Result<Ended, SubjectError> {
-        self.model.reset(threads)?;
-        self.subject.reset(threads)?;
+        self.reset(threads)?;
         let mut made = Vec::new();
         for mv in moves {
             if !self.meaningful(mv) {

@@ -35,7 +35,7 @@ pub fn seeded(fault: Seeded, stop: &AtomicBool) -> Result<Canary, SubjectError> 
 }
 
 /// Looks for every seeded fault.
-pub fn all(stop: &AtomicBool, mut each: impl FnMut(u64)) -> Result<Vec<Canary>, SubjectError> {
+pub fn all(stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Result<Vec<Canary>, SubjectError> {
     Seeded::ALL
         .iter()
         .map(|fault| {

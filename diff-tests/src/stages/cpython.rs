@@ -26,7 +26,7 @@ pub fn mix() -> Mix {
     Mix {
         weights: [2, 4, 10, 14, 14, 6, 8, 14, 16, 10],
         configs: vec![hole, bad_settings, bad_gil],
-        faults: vec![Fault::InterpAlloc, Fault::TstateAlloc],
+        faults: Fault::ALL.to_vec(),
         faulty: 6,
         refused: 0,
         ..Mix::whole(3)
@@ -44,7 +44,7 @@ pub fn generated(
     found: &Found,
     plan: &Plan,
     stop: &AtomicBool,
-    each: impl FnMut(u64),
+    each: &mut dyn FnMut(u64),
 ) -> Result<Row, SubjectError> {
     let design = Design::CPYTHON_3_12_1;
     let mut subject = Cpython::start(executable, found)?;
@@ -61,6 +61,35 @@ pub fn generated(
         }
     };
     Ok(Row { subject: subject_name, tally, divergence })
+}
+
+/// The same plan, split between these many children.
+pub fn generated_by(
+    workers: u64,
+    executable: &Path,
+    found: &Found,
+    plan: &Plan,
+    stop: &AtomicBool,
+    each: &(dyn Fn(u64) + Sync),
+) -> Result<Row, SubjectError> {
+    let share = plan.runs.div_ceil(workers.max(1));
+    let rows = std::thread::scope(|scope| {
+        let work = |k: u64| {
+            let part = Plan { seed: plan.seed.wrapping_add(k * share), runs: share, ..plan.clone() };
+            scope.spawn(move || generated(executable, found, &part, stop, &mut |n| each(n)))
+        };
+        let children: Vec<_> = (0..workers.max(1)).map(work).collect();
+        let lost = || SubjectError { subject: "CPython", reason: "a worker of the harness panicked".into() };
+        children.into_iter().map(|child| child.join().unwrap_or_else(|_| Err(lost()))).collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut rows = rows.into_iter();
+    let Some(mut all) = rows.next() else { return generated(executable, found, plan, stop, &mut |n| each(n)) };
+    for row in rows {
+        all.tally.merge(&row.tally);
+        all.divergence = all.divergence.or(row.divergence);
+    }
+    all.tally.time /= workers.max(1) as u32;
+    Ok(all)
 }
 
 /// The moves of generated runs, for recording.
@@ -107,7 +136,7 @@ pub fn witnesses(
     executable: &Path,
     found: &[Found],
     stop: &AtomicBool,
-    mut each: impl FnMut(u64),
+    each: &mut dyn FnMut(u64),
 ) -> Result<Vec<Witness>, SubjectError> {
     let mut all = Vec::new();
     for one in found {

@@ -22,6 +22,9 @@ pub struct Row {
     pub divergence: Option<(Divergence, PathBuf)>,
 }
 
+/// A function that runs a plan on one subject; it is told how many runs are done.
+pub type Run = fn(&Plan, &AtomicBool, &mut dyn FnMut(u64)) -> Result<Row, SubjectError>;
+
 /// Moves in a run.
 const LENGTH: u32 = 400;
 /// Whole states are compared after every so many moves.
@@ -33,12 +36,12 @@ pub fn plan(seed: u64, runs: u64) -> Plan {
 }
 
 /// Runs the plan in the controlled build.
-pub fn controlled(plan: &Plan, stop: &AtomicBool, each: impl FnMut(u64)) -> Result<Row, SubjectError> {
+pub fn controlled(plan: &Plan, stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Result<Row, SubjectError> {
     one(plan, &mut Controlled::new(), stop, each)
 }
 
 /// Runs the plan in the plain build, without the calls that would wait.
-pub fn plain(plan: &Plan, stop: &AtomicBool, each: impl FnMut(u64)) -> Result<Row, SubjectError> {
+pub fn plain(plan: &Plan, stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Result<Row, SubjectError> {
     let mut plan = plan.clone();
     plan.mix.no_waits = true;
     plan.mix.faults.retain(|_| false);
@@ -46,7 +49,7 @@ pub fn plain(plan: &Plan, stop: &AtomicBool, each: impl FnMut(u64)) -> Result<Ro
     one(&plan, &mut Plain::new(), stop, each)
 }
 
-fn one(plan: &Plan, subject: &mut dyn Subject, stop: &AtomicBool, each: impl FnMut(u64)) -> Result<Row, SubjectError> {
+fn one(plan: &Plan, subject: &mut dyn Subject, stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Result<Row, SubjectError> {
     let name = subject.name().to_string();
     let mut lockstep = Lockstep::new(Design::CLOISTER, subject);
     let ended = lockstep.run(plan, stop, each)?;

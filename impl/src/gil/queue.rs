@@ -1,4 +1,9 @@
 //! The queue of a GIL: those who wait for it, and those who sleep until it is switched.
+//!
+//! A waiter that has asked *lingers* for a while before it waits again, since the holder is
+//! about to drop the GIL; and so does a sleeper, since the waiter is about to take it. Who
+//! lingers looks for itself and needs no signal, so a hand-over between two threads that
+//! run takes no help from the kernel.
 
 use super::{FREE, Gil, Queued};
 use crate::faults::Seeded;
@@ -23,6 +28,10 @@ pub(super) struct Queue {
 struct Counts {
     waiters: usize,
     sleepers: usize,
+    /// Those of the waiters who linger.
+    asking: usize,
+    /// Those of the sleepers who linger.
+    dozing: usize,
 }
 
 impl Queue {
@@ -40,14 +49,10 @@ impl Gil {
     #[cold]
     #[inline(never)]
     pub(crate) fn wait_and_take(&self, thread: &Thread, tstate: Tstate) {
-        for _ in 0..sync::spins() {
-            if self.lock.word.load(Ordering::Relaxed) == FREE && self.claim() {
-                return self.settle(thread, tstate);
-            }
-            if self.lock.queued.load(Ordering::Relaxed) {
-                break;
-            }
-            std::hint::spin_loop();
+        let shut = || self.lock.word.load(Ordering::Relaxed) != FREE;
+        let alone = || !self.lock.queued.load(Ordering::Relaxed);
+        if sync::spin_while(sync::Spins::Short, || shut() && alone()) && self.claim() {
+            return self.settle(thread, tstate);
         }
         let mut counts = self.queue.counts.lock();
         counts.waiters += 1;
@@ -70,7 +75,7 @@ impl Gil {
 
     fn take_in(&self, thread: &Thread, tstate: Tstate, counts: &Counts) {
         self.taken(thread, tstate);
-        if counts.sleepers > 0 {
+        if counts.sleepers > counts.dozing {
             self.queue.switch_cond.notify_one();
         }
         //= specs/rules/gil.md#gil-8
@@ -105,6 +110,14 @@ impl Gil {
             let switched = self.lock.switch_number.load(Ordering::Relaxed) != seen;
             if woken == Woken::Expired && self.locked() && !switched {
                 self.ask(thread, tstate);
+                counts.asking += 1;
+                drop(counts);
+                sync::spin_while(sync::Spins::Long, || self.lock.word.load(Ordering::Relaxed) != FREE);
+                counts = mutex.lock();
+                counts.asking -= 1;
+                if self.claim() {
+                    return counts;
+                }
             }
         }
     }
@@ -124,13 +137,14 @@ impl Gil {
     #[cold]
     #[inline(never)]
     pub(crate) fn drop_queued(&self, thread: &Thread, tstate: Tstate, last: bool, queued: Queued) {
-        let Queue { counts: mutex, gil_cond, switch_cond } = &*self.queue;
+        let Queue { counts: mutex, switch_cond, .. } = &*self.queue;
         let mut counts = mutex.lock();
         if !queued.dropped {
+            thread.trace(|| Event::Dropping(self.named(tstate)));
             self.lock.word.store(FREE, Ordering::Release);
         }
-        if counts.waiters > 0 && !thread.seeded(Seeded::DropLosesSignal) {
-            gil_cond.notify_one();
+        if !thread.seeded(Seeded::DropLosesSignal) {
+            self.signal(&counts);
         }
         let skipped = last || thread.seeded(Seeded::ForcedSwitchSkipped);
         //= specs/rules/gil.md#gil-9
@@ -142,7 +156,15 @@ impl Gil {
             self.request.store(false, Ordering::Relaxed);
             counts.sleepers += 1;
             thread.trace(|| Event::SwitchWaitBegin(self.named(tstate)));
-            counts = switch_cond.wait(mutex, counts, Parking::Switch);
+            counts.dozing += 1;
+            drop(counts);
+            let here = || self.lock.last_holder.is(tstate.serial);
+            sync::spin_while(sync::Spins::Long, here);
+            counts = mutex.lock();
+            counts.dozing -= 1;
+            if here() {
+                counts = switch_cond.wait(mutex, counts, Parking::Switch);
+            }
             thread.trace(|| Event::SwitchWaitEnd(self.named(tstate)));
             counts.sleepers -= 1;
         }
@@ -151,8 +173,11 @@ impl Gil {
 
     /// Wakes a waiter, if there is one, because the GIL is free.
     pub(super) fn signal_waiter(&self) {
-        let counts = self.queue.counts.lock();
-        if counts.waiters > 0 {
+        self.signal(&self.queue.counts.lock());
+    }
+
+    fn signal(&self, counts: &Counts) {
+        if counts.waiters > 0 && counts.asking == 0 {
             self.queue.gil_cond.notify_one();
         }
     }

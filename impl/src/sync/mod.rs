@@ -18,6 +18,7 @@ mod condvar;
 mod locals;
 mod mutex;
 mod padded;
+mod spin;
 mod static_ref;
 
 #[cfg(feature = "controlled")]
@@ -27,18 +28,5 @@ pub(crate) use condvar::{Condvar, Woken};
 pub(crate) use locals::{attached, current, set_attached, set_current};
 pub(crate) use mutex::{Guard, Mutex};
 pub(crate) use padded::Padded;
+pub(crate) use spin::{Spins, spin_while};
 pub(crate) use static_ref::AtomicStatic;
-
-/// How often a taker looks at a locked GIL before it waits.
-///
-/// A logical thread does not spin: nobody else runs while it does.
-#[inline]
-pub(crate) fn spins() -> u32 {
-    #[cfg(feature = "controlled")]
-    if control::running() {
-        return 0;
-    }
-    SPINS
-}
-
-const SPINS: u32 = 64;

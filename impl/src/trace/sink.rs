@@ -24,6 +24,10 @@ struct Buffer {
 pub(crate) struct Sinks(Vec<Sink>);
 
 impl Sink {
+    pub(crate) fn new() -> Self {
+        Sink::default()
+    }
+
     pub(crate) fn of(&self, thread: Serial) {
         self.0.thread.store(Some(thread));
     }

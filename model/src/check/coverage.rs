@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cloister_specs::{Move, OpKind, Rule};
 
-use crate::label::Label;
 use crate::rules::{PROBES, ProbeKind, Step};
 use crate::runtime::Runtime;
 
@@ -78,56 +77,6 @@ impl Tally {
     }
 }
 
-/// Which call a thread is in.
-pub(crate) fn call_of(label: &Label) -> Option<OpKind> {
-    match label {
-        Label::Idle => None,
-        Label::CreateBind(_)
-        | Label::CreateSwap(_)
-        | Label::CreateRelease(_)
-        | Label::CreateSettings(_)
-        | Label::CreateGil(_)
-        | Label::CreateAttach(_)
-        | Label::CreateCore(_)
-        | Label::CreateMain(_)
-        | Label::CreateLive(_)
-        | Label::Undo(..)
-        | Label::UndoClear(..)
-        | Label::UndoDetach(..)
-        | Label::UndoDrop(..)
-        | Label::UndoDelete(_)
-        | Label::UndoTake(_)
-        | Label::UndoAttach(_)
-        | Label::UndoDone(_) => Some(OpKind::NewInterpreterFromConfig),
-        Label::EndClear(_)
-        | Label::EndDetach(_)
-        | Label::EndDrop(_)
-        | Label::EndDelete(_)
-        | Label::EndFree(_) => Some(OpKind::EndInterpreter),
-        Label::ClearDone(_) => Some(OpKind::ThreadStateClear),
-        Label::SwapAnswer(_) => Some(OpKind::ThreadStateSwap),
-        Label::SaveDrop(_) | Label::SaveDone(_) => Some(OpKind::SaveThread),
-        Label::RestoreAttach(_) | Label::RestoreDone(_) => Some(OpKind::RestoreThread),
-        Label::PollDrop(_) | Label::PollTake(_) | Label::PollAttach(_) | Label::PollDone(_) => {
-            Some(OpKind::EvalBreakerPoll)
-        }
-        Label::SwapDrop(_)
-        | Label::SwapExchange(_)
-        | Label::SwapTake(_)
-        | Label::SwapAttach(_)
-        | Label::ClearCurrent(_)
-        | Label::Deactivate(_)
-        | Label::SetCurrent(_)
-        | Label::Activate(_)
-        | Label::DropHolder { .. }
-        | Label::DropUnlock { .. }
-        | Label::DropTest { .. }
-        | Label::DropWait { .. }
-        | Label::TakeLock(_)
-        | Label::TakeWait { .. } => None,
-    }
-}
-
 impl Coverage {
     /// A call was refused.
     pub fn refused(&self, kind: OpKind, rule: Rule) {
@@ -151,7 +100,7 @@ impl Coverage {
                 Some(s.op.kind())
             }
             Move::Step { thread, .. } | Move::Expire { thread, .. } | Move::Spurious { thread, .. } => {
-                call_of(&step.before.thread(*thread).stack[0])
+                step.before.thread(*thread).stack[0].call()
             }
         };
         for probe in &PROBES {
@@ -164,7 +113,7 @@ impl Coverage {
         }
         if let Some(mover) = mover {
             for h in Runtime::thread_ids().filter(|h| *h != step.mv.thread()) {
-                if let Some(other) = call_of(&step.before.thread(h).stack[0]) {
+                if let Some(other) = step.before.thread(h).stack[0].call() {
                     let cell = &self.pairs[mover.index() * KINDS + other.index()];
                     if cell.load(Relaxed) == 0 {
                         cell.store(1, Relaxed);

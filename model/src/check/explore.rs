@@ -1,5 +1,6 @@
 //! The stateright adapter: every state of a scope.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -14,12 +15,27 @@ use crate::rules::{Step, breaks, broken_by, broken_in};
 use crate::runtime::Runtime;
 
 /// A state of the exploration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Node {
     /// The state.
     pub runtime: Runtime,
     /// The rule that the step to it broke.
     pub broke: Option<Rule>,
+}
+
+/// In words: it is what stateright's Explorer shows of a state.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.runtime)?;
+        match self.broke {
+            Some(rule) => write!(f, "\n{}", breach(rule)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn breach(rule: Rule) -> String {
+    format!("breaks {}: {}", rule.id(), rule.text().sentence)
 }
 
 /// How an exploration is watched and stopped.
@@ -109,14 +125,9 @@ impl Model for Explorer {
     fn format_step(&self, node: &Node, mv: Move) -> Option<String> {
         let mut after = node.runtime;
         let outcome = after.apply(&self.scope.design, self.scope.grain, &mv).ok()?;
-        let seen = after.observe(&self.scope.design, self.scope.bounds.threads);
-        let stacks: Vec<String> = after
-            .threads
-            .iter()
-            .enumerate()
-            .map(|(k, x)| format!("T{k}: {:?}", x.stack.iter().take(x.depth()).collect::<Vec<_>>()))
-            .collect();
-        Some(format!("{outcome:?}\n{seen:#?}\n{}", stacks.join("\n")))
+        let broke = self.next_state(node, mv)?.broke.map(breach);
+        let told = std::iter::once(outcome.to_string()).chain(broke).chain([after.to_string()]);
+        Some(told.collect::<Vec<_>>().join("\n"))
     }
 }
 

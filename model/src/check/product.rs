@@ -1,14 +1,16 @@
 //! Two designs in step: equal, if nobody can tell them apart.
 
-use cloister_specs::Move;
+use cloister_specs::{Move, ThreadId};
 use stateright::{Checker, Model, Property};
 
 use super::scope::Scope;
+use super::shortest::{Space, search};
 use crate::design::Design;
 use crate::machine::Outcome;
 use crate::runtime::Runtime;
 
-/// A scope under two designs at once, in the atomic grain.
+/// A scope under two designs at once. Its grain has to be the atomic one: in a finer one,
+/// designs with different labels are no longer in step.
 #[derive(Clone)]
 pub struct Product {
     /// The scope, under the first design.
@@ -41,16 +43,27 @@ pub fn same_view(d: &Design, r: &Runtime, e: &Design, s: &Runtime) -> bool {
         })
 }
 
-impl Model for Product {
-    type State = Pair;
-    type Action = Move;
-
-    fn init_states(&self) -> Vec<Pair> {
-        let (one, two) = (Runtime::new(&self.scope.design), Runtime::new(&self.other));
-        vec![Pair { one, two, apart: !same_view(&self.scope.design, &one, &self.other, &two) }]
+impl Product {
+    /// Are the designs equal in this scope? With the number of pairs looked at.
+    pub fn equal(self, workers: usize) -> (bool, u64) {
+        let checker = self.checker().threads(workers).spawn_bfs().join();
+        (checker.discoveries().is_empty(), checker.unique_state_count() as u64)
     }
 
-    fn actions(&self, pair: &Pair, out: &mut Vec<Move>) {
+    /// The shortest run after which the designs can be told apart, if there is one that is
+    /// found without looking at more than `budget` pairs.
+    pub fn apart(&self, budget: usize) -> Option<Vec<Move>> {
+        if self.start().apart {
+            return Some(Vec::new());
+        }
+        search(self, budget).0.map(|found| found.moves)
+    }
+
+    fn pair(&self, one: Runtime, two: Runtime) -> Pair {
+        Pair { one, two, apart: !same_view(&self.scope.design, &one, &self.other, &two) }
+    }
+
+    fn enabled(&self, pair: &Pair, out: &mut Vec<Move>) {
         if pair.apart {
             return;
         }
@@ -61,13 +74,31 @@ impl Model for Product {
         out.extend(theirs.into_iter().filter(|mv| !out.contains(mv)).collect::<Vec<_>>());
     }
 
-    fn next_state(&self, pair: &Pair, mv: Move) -> Option<Pair> {
+    fn after(&self, pair: &Pair, mv: &Move) -> Pair {
         let Pair { mut one, mut two, .. } = *pair;
-        let a = one.apply(&self.scope.design, self.scope.grain, &mv);
-        let b = two.apply(&self.other, self.scope.grain, &mv);
+        let a = one.apply(&self.scope.design, self.scope.grain, mv);
+        let b = two.apply(&self.other, self.scope.grain, mv);
         let refused = |o: &Result<Outcome, _>| matches!(o, Ok(Outcome::Refused(_)));
-        let apart = a != b || refused(&a) || !same_view(&self.scope.design, &one, &self.other, &two);
-        Some(Pair { one, two, apart })
+        let mut pair = self.pair(one, two);
+        pair.apart |= a != b || refused(&a);
+        pair
+    }
+}
+
+impl Model for Product {
+    type State = Pair;
+    type Action = Move;
+
+    fn init_states(&self) -> Vec<Pair> {
+        vec![self.start()]
+    }
+
+    fn actions(&self, pair: &Pair, out: &mut Vec<Move>) {
+        self.enabled(pair, out);
+    }
+
+    fn next_state(&self, pair: &Pair, mv: Move) -> Option<Pair> {
+        Some(self.after(pair, &mv))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -75,10 +106,24 @@ impl Model for Product {
     }
 }
 
-impl Product {
-    /// Are the designs equal in this scope? With the number of pairs looked at.
-    pub fn equal(self, workers: usize) -> (bool, u64) {
-        let checker = self.checker().threads(workers).spawn_bfs().join();
-        (checker.discoveries().is_empty(), checker.unique_state_count() as u64)
+impl Space for Product {
+    type State = Pair;
+    type Sought = ();
+
+    fn start(&self) -> Pair {
+        self.pair(Runtime::new(&self.scope.design), Runtime::new(&self.other))
+    }
+
+    fn moves(&self, pair: &Pair, out: &mut Vec<Move>) {
+        self.enabled(pair, out);
+    }
+
+    fn step(&self, pair: &Pair, mv: &Move) -> Option<(Pair, Option<()>)> {
+        let after = self.after(pair, mv);
+        Some((after, after.apart.then_some(())))
+    }
+
+    fn goes_on(&self, pair: &Pair, h: ThreadId) -> bool {
+        pair.one.next_move(&self.scope.design, h, h).is_some()
     }
 }

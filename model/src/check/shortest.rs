@@ -1,8 +1,9 @@
-//! The shortest run that breaks a rule: fewest calls, then fewest preemptions, then
-//! fewest labels. Without symmetry, one property at a time.
+//! The shortest run that leads to what is looked for: fewest calls, then fewest
+//! preemptions, then fewest labels. Without symmetry.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
 
 use cloister_specs::{Move, Rule, ThreadId};
 
@@ -29,70 +30,138 @@ pub struct Run {
     pub minimal: bool,
 }
 
-struct Seen {
-    state: Runtime,
+/// Searches for the shortest run that breaks `scope.only`, or any rule where that is
+/// `None`, and looks at no more than `budget` states. `None`: there is none, or the
+/// budget was not enough (then the second is `false`).
+pub fn shortest(scope: &Scope, budget: usize) -> (Option<Run>, bool) {
+    let (found, whole) = search(scope, budget);
+    let run = found.map(|Found { what: rule, moves, cost }| Run {
+        rule,
+        moves,
+        ops: cost.0,
+        preemptions: cost.1,
+        minimal: whole,
+    });
+    (run, whole)
+}
+
+/// What is searched: states and the moves between them.
+pub(super) trait Space {
+    /// A state.
+    type State: Copy + Eq + Hash;
+    /// What is looked for.
+    type Sought: Copy;
+    /// The state in which every run begins.
+    fn start(&self) -> Self::State;
+    /// The moves that can be made.
+    fn moves(&self, state: &Self::State, out: &mut Vec<Move>);
+    /// Where a move leads to, and whether that is what is looked for; `None`: it is no move.
+    fn step(&self, state: &Self::State, mv: &Move) -> Option<(Self::State, Option<Self::Sought>)>;
+    /// Could this thread go on with its call?
+    fn goes_on(&self, state: &Self::State, h: ThreadId) -> bool;
+}
+
+impl Space for Scope {
+    type State = Runtime;
+    type Sought = Rule;
+
+    fn start(&self) -> Runtime {
+        Runtime::new(&self.design)
+    }
+
+    fn moves(&self, r: &Runtime, out: &mut Vec<Move>) {
+        Scope::moves(self, r, out, |_, _| ());
+    }
+
+    fn step(&self, r: &Runtime, mv: &Move) -> Option<(Runtime, Option<Rule>)> {
+        let mut after = *r;
+        let outcome = after.apply(&self.design, self.grain, mv).ok()?;
+        if matches!(outcome, Outcome::Refused(_)) {
+            return None;
+        }
+        let step = Step { design: &self.design, before: r, mv, outcome, after: &after };
+        let broken = match self.only {
+            None => broken_by(&step),
+            Some(rule) => breaks(&step, rule).then_some(rule),
+        };
+        Some((after, broken))
+    }
+
+    fn goes_on(&self, r: &Runtime, h: ThreadId) -> bool {
+        r.next_move(&self.design, h, h).is_some()
+    }
+}
+
+/// What was looked for, and the way to it.
+pub(super) struct Found<S> {
+    pub what: S,
+    pub moves: Vec<Move>,
+    pub cost: Cost,
+}
+
+struct Seen<S> {
+    state: S,
     last: Option<ThreadId>,
     from: usize,
     mv: Option<Move>,
 }
 
-/// Searches for the shortest run that breaks `scope.only`, or any rule where that is
-/// `None`, and looks at no more than `budget` states. `None`: there is none, or the
-/// budget was not enough (then the second is `false`).
-pub fn shortest(scope: &Scope, budget: usize) -> (Option<Run>, bool) {
-    let mut seen = vec![Seen { state: Runtime::new(&scope.design), last: None, from: 0, mv: None }];
-    let mut best: HashMap<(Runtime, Option<ThreadId>), Cost> = HashMap::new();
+/// Dijkstra's search. The second is `false` if the budget was used up: what was found by
+/// then need not be the shortest.
+pub(super) fn search<S: Space>(space: &S, budget: usize) -> (Option<Found<S::Sought>>, bool) {
+    let mut seen = vec![Seen { state: space.start(), last: None, from: 0, mv: None }];
+    let mut best: HashMap<(S::State, Option<ThreadId>), Cost> = HashMap::new();
     best.insert((seen[0].state, None), (0, 0, 0));
-    let mut queue = BinaryHeap::from([Reverse(((0, 0, 0), 0usize, None::<Rule>))]);
+    let mut queue = BinaryHeap::from([Reverse(((0, 0, 0), 0usize))]);
+    let mut found: Option<(Cost, usize, S::Sought)> = None;
     let mut moves = Vec::new();
-    while let Some(Reverse((cost, index, broke))) = queue.pop() {
-        if let Some(rule) = broke {
-            return (Some(trace(&seen, index, rule, cost)), true);
+    let mut whole = true;
+    while let Some(Reverse((cost, index))) = queue.pop() {
+        if found.is_some_and(|(least, ..)| least <= cost) {
+            break;
         }
         let (state, last) = (seen[index].state, seen[index].last);
         if best.get(&(state, last)).is_some_and(|c| *c < cost) {
             continue;
         }
         if seen.len() > budget {
-            return (None, false);
+            whole = false;
+            break;
         }
         moves.clear();
-        scope.moves(&state, &mut moves, |_, _| ());
+        space.moves(&state, &mut moves);
         for mv in &moves {
-            let mut after = state;
-            let Ok(outcome) = after.apply(&scope.design, scope.grain, mv) else { continue };
-            if matches!(outcome, Outcome::Refused(_)) {
-                continue;
-            }
-            let step = Step { design: &scope.design, before: &state, mv, outcome, after: &after };
-            let rule = match scope.only {
-                None => broken_by(&step),
-                Some(rule) => breaks(&step, rule).then_some(rule),
-            };
+            let Some((after, sought)) = space.step(&state, mv) else { continue };
             let h = mv.thread();
-            let preempted = last.is_some_and(|l| l != h && state.next_move(&scope.design, l, l).is_some());
+            let preempted = last.is_some_and(|l| l != h && space.goes_on(&state, l));
             let starts = matches!(mv, Move::Start(_));
             let next = (cost.0 + u32::from(starts), cost.1 + u32::from(preempted), cost.2 + 1);
-            let key = (after, Some(h));
-            if rule.is_none() && best.get(&key).is_some_and(|c| *c <= next) {
+            if let Some(what) = sought {
+                if found.is_none_or(|(least, ..)| next < least) {
+                    seen.push(Seen { state: after, last: Some(h), from: index, mv: Some(*mv) });
+                    found = Some((next, seen.len() - 1, what));
+                }
                 continue;
             }
-            if rule.is_none() {
-                best.insert(key, next);
+            let key = (after, Some(h));
+            if best.get(&key).is_some_and(|c| *c <= next) {
+                continue;
             }
+            best.insert(key, next);
             seen.push(Seen { state: after, last: Some(h), from: index, mv: Some(*mv) });
-            queue.push(Reverse((next, seen.len() - 1, rule)));
+            queue.push(Reverse((next, seen.len() - 1)));
         }
     }
-    (None, true)
+    let found = found.map(|(cost, index, what)| Found { what, moves: trace(&seen, index), cost });
+    (found, whole)
 }
 
-fn trace(seen: &[Seen], mut index: usize, rule: Rule, cost: Cost) -> Run {
+fn trace<S>(seen: &[Seen<S>], mut index: usize) -> Vec<Move> {
     let mut moves = Vec::new();
     while let Some(mv) = seen[index].mv {
         moves.push(mv);
         index = seen[index].from;
     }
     moves.reverse();
-    Run { rule, moves, ops: cost.0, preemptions: cost.1, minimal: true }
+    moves
 }

@@ -5,6 +5,7 @@ use super::product::Product;
 use super::scope::Scope;
 use super::shortest::{Run, shortest};
 use crate::design::Design;
+use cloister_specs::Move;
 use cloister_specs::text::Grain;
 
 /// What the checker says of a design in a scope.
@@ -12,8 +13,9 @@ use cloister_specs::text::Grain;
 pub enum Verdict {
     /// A rule is broken: the shortest run that does it.
     Broken(Run),
-    /// Every rule holds in the whole scope.
-    Holds(Exploration),
+    /// Every rule holds in the whole scope. With the shortest run after which it can be
+    /// told from the base design, where there is a base and such a run is short enough.
+    Holds(Exploration, Option<Vec<Move>>),
     /// And nobody can tell it from the base design: so many pairs of states were compared.
     Equivalent(Exploration, u64),
     /// The scope could not be finished.
@@ -25,40 +27,34 @@ impl Verdict {
     pub const fn text(&self) -> &'static str {
         match self {
             Verdict::Broken(_) => "broken",
-            Verdict::Holds(_) => "holds",
+            Verdict::Holds(..) => "holds",
             Verdict::Equivalent(..) => "equivalent",
             Verdict::Unfinished(_) => "unfinished",
         }
     }
 }
 
-/// How many states the search for the shortest run may look at.
-const SHORTEST_BUDGET: usize = 20_000_000;
+/// How many states the search for the shortest run may look at: two gigabytes of them.
+const SHORTEST_BUDGET: usize = 4_000_000;
 
 /// Judges a design in a scope. With a base design, one that holds is also compared with it.
 pub fn judge(scope: &Scope, base: Option<&Design>, workers: usize, budget: u64, watch: &Watch) -> Verdict {
     let exploration = explore(scope, workers, budget, watch);
     if exploration.broke {
         let plain = Scope { symmetry: false, ..scope.clone() };
-        let first = shortest(&plain, SHORTEST_BUDGET).0;
-        return match first {
-            Some(run) => Verdict::Broken(one_rule(plain, run)),
+        return match shortest(&plain, SHORTEST_BUDGET).0 {
+            Some(run) => Verdict::Broken(run),
             None => Verdict::Unfinished(exploration),
         };
     }
     if !exploration.complete {
         return Verdict::Unfinished(exploration);
     }
-    let Some(base) = base else { return Verdict::Holds(exploration) };
-    let atomic = Scope { grain: Grain::Atomic, reuse: false, symmetry: false, ..scope.clone() };
-    match (Product { scope: atomic, other: *base }).equal(workers) {
+    let Some(base) = base else { return Verdict::Holds(exploration, None) };
+    let atomic = Scope { grain: Grain::Atomic, symmetry: false, ..scope.clone() };
+    let product = Product { scope: atomic, other: *base };
+    match product.clone().equal(workers) {
         (true, pairs) => Verdict::Equivalent(exploration, pairs),
-        (false, _) => Verdict::Holds(exploration),
+        (false, _) => Verdict::Holds(exploration, product.apart(SHORTEST_BUDGET)),
     }
-}
-
-/// The shortest run again, with its rule as the only property.
-fn one_rule(scope: Scope, run: Run) -> Run {
-    let alone = Scope { only: Some(run.rule), ..scope };
-    shortest(&alone, SHORTEST_BUDGET).0.unwrap_or(run)
 }

@@ -39,6 +39,9 @@ fn gil_locked_exactly_when_held(_: &Design, r: &Runtime) -> bool {
     r.gils.iter().all(|g| g.locked == g.holder.is_some())
 }
 
+//= specs/rules/gil.md#gil-2
+//# Outside a call, a thread with a current thread state MUST hold the GIL of its
+//# interpreter.
 fn idle_with_current_holds_its_gil(d: &Design, r: &Runtime) -> bool {
     outside_a_call(r).all(|(h, _)| match r.own_current(d, h) {
         Some(t) => r.gil_of(t).is_some_and(|g| holds_gil(r, h, g)),
@@ -46,6 +49,9 @@ fn idle_with_current_holds_its_gil(d: &Design, r: &Runtime) -> bool {
     })
 }
 
+//= specs/rules/gil.md#gil-3
+//# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread
+//# state.
 fn idle_holds_no_other_gil(d: &Design, r: &Runtime) -> bool {
     outside_a_call(r).all(|(h, _)| {
         let own = r.own_current(d, h).and_then(|t| r.gil_of(t));
@@ -95,6 +101,9 @@ fn forced_switch_has_a_taker(_: &Design, r: &Runtime) -> bool {
 }
 
 /// Progress as safety: only a holder that sees a request is trusted to poll.
+//= specs/rules/gil.md#gil-11
+//# A thread that waits for a GIL MUST be able to go on: the GIL is free, or its holder is
+//# inside a call that can go on, or outside one.
 fn waiters_can_go_on(d: &Design, r: &Runtime) -> bool {
     let moves = |h: ThreadId| r.next_move(d, h, h).is_some();
     r.dead.is_some()
@@ -191,6 +200,8 @@ fn one_gil_for_an_allocator(_: &Design, r: &Runtime) -> bool {
     })
 }
 
+//= specs/rules/life.md#life-14
+//# A listed thread state MUST belong to a listed interpreter.
 fn tstates_have_an_interp(_: &Design, r: &Runtime) -> bool {
     r.tstates.iter().all(|x| x.status.is_empty() || r.interp_listed(x.interp))
 }

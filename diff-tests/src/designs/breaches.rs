@@ -1,0 +1,37 @@
+//! Every rule that a run can break first: what a design breaks of itself, not what comes of
+//! going on after something was broken.
+
+use cloister_model::Runtime;
+use cloister_model::check::{Scope, canonical};
+use cloister_model::rules::{Step, breaks, broken_by};
+use cloister_specs::Rule;
+use std::collections::{BTreeSet, HashSet};
+
+/// The rules that some run of this scope breaks, having broken none before. `None` if
+/// `stop` said so.
+pub fn first_breaches(scope: &Scope, stop: impl Fn() -> bool) -> Option<BTreeSet<Rule>> {
+    let start = canonical(&Runtime::new(&scope.design), scope.bounds).0;
+    let (mut seen, mut todo) = (HashSet::from([start]), vec![start]);
+    let (mut broken, mut moves) = (BTreeSet::new(), Vec::new());
+    while let Some(before) = todo.pop() {
+        if stop() {
+            return None;
+        }
+        moves.clear();
+        scope.moves(&before, &mut moves, |_, _| ());
+        for mv in &moves {
+            let mut after = before;
+            let Ok(outcome) = after.apply(&scope.design, scope.grain, mv) else { continue };
+            let step = Step { design: &scope.design, before: &before, mv, outcome, after: &after };
+            if broken_by(&step).is_some() {
+                broken.extend(Rule::ALL.into_iter().filter(|rule| breaks(&step, *rule)));
+                continue;
+            }
+            let next = canonical(&after, scope.bounds).0;
+            if seen.insert(next) {
+                todo.push(next);
+            }
+        }
+    }
+    Some(broken)
+}

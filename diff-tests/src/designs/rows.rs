@@ -1,0 +1,150 @@
+//! The rows of the table, each with its own scope.
+
+use super::GilMode;
+use super::judge::Judged;
+use cloister_model::check::{Bounds, Scope, Verdict};
+use cloister_model::design::{Gils, Knob};
+use cloister_model::{Design, Grain, admissible};
+use cloister_specs::Rule;
+
+/// One design to be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The name of the design that it differs from.
+    pub base: &'static str,
+    /// The knob that is turned, and its setting; `None`: the base itself.
+    pub turned: Option<(&'static Knob, &'static str)>,
+    /// Which GILs the interpreters ask for.
+    pub gil: GilMode,
+    /// How much of a call is one move.
+    pub grain: Grain,
+    /// How many of everything.
+    pub bounds: Bounds,
+    /// Only this rule counts; `None`: all.
+    pub only: Option<Rule>,
+}
+
+const MENDED: Bounds = Bounds::new(2, 2, 2);
+const FINE: Bounds = Bounds::new(2, 2, 2);
+const WIDE: Bounds = Bounds::new(2, 2, 3);
+const CREATION: Bounds = Bounds::new(1, 2, 2);
+const TWO_TSTATES: Bounds = Bounds::new(2, 1, 2);
+const TWO_INTERPRETERS: Bounds = Bounds::new(2, 2, 2);
+
+/// The smallest bounds that show what a setting does, or, where it does nothing, bounds
+/// that leave room for it.
+fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
+    match (knob, setting, gil) {
+        ("attach", "swap-leaves-gil", _) => Bounds::new(1, 1, 1),
+        ("current", _, GilMode::Own) => TWO_INTERPRETERS,
+        ("failed-creation" | "creation-errors" | "out-of-memory", _, _) => CREATION,
+        ("drop-request", _, GilMode::Shared) => TWO_INTERPRETERS,
+        ("tstate-in-use" | "gilstate-unbind", _, _) => TWO_TSTATES,
+        ("own-gil-shared-obmalloc", _, GilMode::Own) => CREATION,
+        // An address is used again while two threads wait.
+        ("last-holder", _, GilMode::Shared) => Bounds::new(3, 2, 3),
+        _ => WIDE,
+    }
+}
+
+fn in_grain(grain: Grain, bounds: Bounds) -> Bounds {
+    match grain {
+        Grain::Atomic => bounds,
+        Grain::Merged => Bounds { threads: bounds.threads.min(2), ..bounds },
+        Grain::Fine => Bounds {
+            threads: bounds.threads.min(FINE.threads),
+            interps: bounds.interps.min(FINE.interps),
+            tstates: bounds.tstates.min(FINE.tstates),
+        },
+    }
+}
+
+impl Row {
+    /// The design that is judged. `attach=swap-leaves-gil` brings `gils=one` with it: there
+    /// is no other that it means anything in.
+    pub fn design(&self) -> Design {
+        let mut design = Design::by_name(self.base).unwrap_or(Design::CLOISTER);
+        if let Some((knob, setting)) = self.turned {
+            (knob.set)(&mut design, setting);
+        }
+        if !admissible(&design) {
+            design.gils = Gils::One;
+        }
+        design
+    }
+
+    /// The scope that it is judged in.
+    pub fn scope(&self) -> Scope {
+        let whole = Scope::whole(&self.to_string(), self.design(), self.grain, self.bounds);
+        Scope { configs: self.gil.configs(), only: self.only, ..whole }
+    }
+
+    /// Is a fault of the base mended here, rather than one put in?
+    pub fn mends(&self) -> bool {
+        self.turned.is_some() && self.base != "cloister"
+    }
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.base)?;
+        if let Some((knob, setting)) = self.turned {
+            write!(f, " {}={setting}", knob.name)?;
+        }
+        write!(f, ", {} GILs, {}", self.gil, self.grain)
+    }
+}
+
+/// The named designs.
+pub fn named() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (base, _) in Design::NAMED {
+        for gil in GilMode::ALL {
+            let row = Row { base, turned: None, gil, grain: Grain::Atomic, bounds: WIDE, only: None };
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// `cloister` with each knob in each other setting, in both GIL modes and every grain.
+pub fn turned() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for knob in Design::KNOBS {
+        let others = knob.settings.iter().filter(|s| **s != (knob.get)(&Design::CLOISTER));
+        for setting in others {
+            for gil in GilMode::ALL {
+                let bounds = bounds(knob.name, setting, gil);
+                rows.extend(Grain::ALL.map(|grain| Row {
+                    base: "cloister",
+                    turned: Some((knob, setting)),
+                    gil,
+                    grain,
+                    bounds: in_grain(grain, bounds),
+                    only: None,
+                }));
+            }
+        }
+    }
+    rows
+}
+
+/// `cpython_3_12_1` with each fault mended that breaks a rule in `cloister`, judged by that
+/// rule. Runs go on after they broke another one: what holds holds whatever else is broken.
+pub fn mended(judged: &[Judged]) -> Vec<Row> {
+    let mended = |judged: &Judged| {
+        let (knob, setting) = judged.row.turned?;
+        let ours = (knob.get)(&Design::CLOISTER);
+        let shipped = (knob.get)(&Design::CPYTHON_3_12_1);
+        let Verdict::Broken(run) = &judged.verdict else { return None };
+        (setting == shipped && setting != ours && judged.row.grain == Grain::Atomic).then_some(Row {
+            base: "cpython_3_12_1",
+            turned: Some((knob, ours)),
+            gil: judged.row.gil,
+            grain: Grain::Atomic,
+            bounds: MENDED,
+            only: Some(run.rule),
+        })
+    };
+    judged.iter().filter_map(mended).collect()
+}

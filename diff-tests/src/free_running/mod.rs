@@ -1,0 +1,122 @@
+//! Free-running OS threads, and whether the model could have done what they did.
+//!
+//! A *recording* is what three OS threads did with the traced build while nobody told
+//! them when to move: their events in the order of the stamps (`cloister_traced::trace`),
+//! and the state in which they came to rest. It is *accepted* if the model has a run in
+//! which every thread does the same in the same order, at fine grain, with every reply
+//! the same, no rule broken on the way, and the same state at the end.
+//!
+//! A label of the model is *told* if the trace has an event for it, else *quiet*. A told
+//! label is taken when its event comes; quiet ones are taken as late as possible, that is
+//! before the thread's own next event, with these allowances:
+//!
+//! - A call begins at its first event after [`Called`](cloister_traced::trace::Event::Called),
+//!   and its guard is asked there.
+//! - A GIL that is being dropped is unlocked at the next `Took`, or before the dropper's
+//!   own next event.
+//! - A thread that waits while the GIL is free, claimed by somebody who has not told so yet
+//!   or has given it back, begins to wait when the GIL is taken (*late wait*).
+//! - A call of which nothing but the answer is missing ends *early* if another thread's call
+//!   is refused because of it.
+//! - A refusal is *explained* if the guard refuses so in a state between `Called` and
+//!   `Returned`, or in one to which other threads could have come by quiet labels. A refused
+//!   call changes nothing, so which of these states it was does not matter afterwards.
+//!
+//! So one run of the model is tried, not many, and a rejection names the event at which it
+//! cannot go on. What is not told cannot be checked: expiries that ask for nothing, signals
+//! that nobody missed, and polls without a request.
+
+mod driver;
+mod events;
+mod names;
+mod recording;
+mod rejection;
+mod refusals;
+mod replay;
+mod validate;
+
+pub use driver::{Plan, record};
+pub use recording::{RecordError, Recording, Rest, THREADS};
+pub use rejection::{Mismatch, Reason, Rejection};
+pub use validate::validate;
+
+use cloister_traced::faults::Seeded;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What was recorded and accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Recordings.
+    pub runs: u64,
+    /// Calls in them; polls that saw no request are not told.
+    pub calls: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Waits for a GIL.
+    pub waits: u64,
+    /// Requests for a GIL.
+    pub requests: u64,
+    /// Forced switches.
+    pub switches: u64,
+    /// Forced switches that ended though nobody had taken the GIL.
+    pub spurious: u64,
+    /// Late waits, and calls that ended early.
+    pub reordered: u64,
+    /// Calls that the model accepted.
+    pub accepted: u64,
+    /// Calls that it refused.
+    pub refused: u64,
+}
+
+impl Report {
+    /// Both together.
+    pub fn merge(&mut self, other: &Report) {
+        self.runs += other.runs;
+        self.calls += other.calls;
+        self.events += other.events;
+        self.waits += other.waits;
+        self.requests += other.requests;
+        self.switches += other.switches;
+        self.spurious += other.spurious;
+        self.reordered += other.reordered;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+    }
+}
+
+/// Makes so many recordings with so many calls by each thread, the first with this seed and
+/// each next one with the next, and validates each, until `stop` is set.
+///
+/// A seed says what the threads try, not how they interleave.
+///
+/// # Errors
+///
+/// A recording could not be made, or was not accepted.
+pub fn run(runs: u64, calls: u32, seed: u64, stop: &AtomicBool) -> Result<Report, Rejection> {
+    run_seeded(runs, calls, seed, None, stop)
+}
+
+/// [`run`] with a fault switched on in the implementation.
+///
+/// # Errors
+///
+/// As there.
+pub fn run_seeded(
+    runs: u64,
+    calls: u32,
+    seed: u64,
+    seeded: Option<Seeded>,
+    stop: &AtomicBool,
+) -> Result<Report, Rejection> {
+    let mut report = Report::default();
+    for seed in (0..runs).map(|k| seed.wrapping_add(k)) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let recording = record(&Plan { calls, seeded, ..Plan::new(seed) })
+            .map_err(|source| Rejection::NotRecorded { seed, source })?;
+        let one = validate(&recording).map_err(|mismatch| Rejection::NotAccepted { seed, mismatch })?;
+        report.merge(&one);
+    }
+    Ok(report)
+}

@@ -1,0 +1,133 @@
+//! Following a recording with the model, event by event.
+
+use cloister_model::Runtime;
+use cloister_specs::{OpKind, ThreadId};
+use cloister_traced::trace::{Answer, Argument, Event};
+
+use super::Report;
+use super::recording::{Recording, THREADS};
+use super::rejection::{Mismatch, Reason, drawn, said};
+use super::replay::{Call, Progress, Replay};
+use crate::lockstep::same_observation;
+use crate::subject::Shows;
+
+/// Everything is compared at the end.
+const ALL: Shows = Shows { phase: true, gils: true, holder: true, refusals: true };
+
+/// Has the model a run that does what was recorded?
+///
+/// # Errors
+///
+/// It has none: at which event it could not go on, and why.
+pub fn validate(recording: &Recording) -> Result<Report, Box<Mismatch>> {
+    let mut replay = Replay::new(recording);
+    for (index, stamped) in recording.events.iter().enumerate() {
+        let thread = replay.names.thread(stamped.thread);
+        let before = replay.model;
+        let told = match thread {
+            Some(h) => replay.tell(h, &stamped.event).and_then(|()| replay.explain()),
+            None => Err(Reason::UnknownThread),
+        };
+        if let Err(reason) = told {
+            let (_, event) = said(&stamped.event, &replay.names);
+            replay.model = before;
+            return Err(mismatch(&replay, recording, index, thread, event, reason));
+        }
+        replay.report.events += 1;
+    }
+    let end = recording.events.len();
+    if let Some(h) = Runtime::thread_ids().find(|h| replay.call(*h).is_some()) {
+        return Err(mismatch(&replay, recording, end, Some(h), "the end".into(), Reason::Unfinished));
+    }
+    let expected = replay.model.observe(&replay.design, THREADS as u8);
+    let got = replay.names.observation(&recording.rest);
+    if let Err(difference) = same_observation(&expected, &got, ALL) {
+        return Err(mismatch(&replay, recording, end, None, "the end".into(), Reason::Rest(difference)));
+    }
+    replay.report.runs = 1;
+    Ok(replay.report)
+}
+
+fn mismatch(
+    replay: &Replay,
+    recording: &Recording,
+    index: usize,
+    thread: Option<ThreadId>,
+    event: String,
+    reason: Reason,
+) -> Box<Mismatch> {
+    let instead = thread.map_or("nothing".into(), |h| replay.instead(h));
+    let drawn = drawn(&recording.events, index, &replay.names);
+    Box::new(Mismatch { index, thread, event, reason, instead, drawn })
+}
+
+impl Replay {
+    /// Follows one event.
+    fn tell(&mut self, h: ThreadId, event: &Event) -> Result<(), Reason> {
+        // An answer is left there until the call is over: the model's reply is compared with it.
+        if !matches!(event, Event::Returned(_)) {
+            self.place(h).ahead.pop_front();
+        }
+        match (*event, self.call(h)) {
+            (Event::Called { op, argument }, None) => self.called(h, op, argument),
+            (Event::Called { .. }, Some(_)) => Err(Reason::Inside),
+            (_, None) => Err(Reason::Outside),
+            (Event::Effect(effect), Some(_)) => self.effect(h, effect),
+            (Event::Took(gil), Some(_)) => self.took(h, gil),
+            (Event::Dropping(gil), Some(_)) => self.dropping(h, gil),
+            (Event::WaitBegin(gil), Some(_)) => self.wait_begins(h, gil),
+            (Event::Requested(gil), Some(_)) => self.requested(h, gil),
+            (Event::SwitchWaitBegin(gil), Some(_)) => self.switch_begins(h, gil),
+            (Event::SwitchWaitEnd(gil), Some(_)) => self.switch_ends(h, gil),
+            (Event::Returned(answer), Some(call)) => self.returned(h, call, answer),
+        }
+    }
+
+    fn called(&mut self, h: ThreadId, kind: OpKind, argument: Argument) -> Result<(), Reason> {
+        let place = self.place(h);
+        let creates = kind == OpKind::NewInterpreterFromConfig;
+        let fault = if creates { place.faults.pop_front().flatten() } else { None };
+        let (progress, live, late, explained) = (Progress::Called, false, false, false);
+        place.call = Some(Call { kind, argument, fault, progress, live, late, explained });
+        self.report.calls += 1;
+        self.op(h).map(drop)
+    }
+
+    fn returned(&mut self, h: ThreadId, call: Call, answer: Answer) -> Result<(), Reason> {
+        match (answer, call.progress) {
+            (Answer::Refused(rule), Progress::Called) if !call.explained => {
+                let model = self.model.check(&self.design, h, &self.op(h)?).err();
+                return Err(Reason::NotRefused { refused: rule, model });
+            }
+            (Answer::Refused(_), Progress::Called) => self.report.refused += 1,
+            (Answer::Refused(rule), Progress::Begun | Progress::Over) => return Err(Reason::RefusedLate(rule)),
+            // A creation that fails before anything is made has no effect to tell.
+            (Answer::Failed(_), Progress::Called) => {
+                self.begin(h)?;
+                self.finish(h)?;
+            }
+            (_, Progress::Called | Progress::Begun | Progress::Over) => self.finish(h)?,
+        }
+        let place = self.place(h);
+        place.ahead.pop_front();
+        place.call = None;
+        Ok(())
+    }
+
+    /// What this thread could do in the model.
+    fn instead(&self, h: ThreadId) -> String {
+        let label = self.model.thread(h).top();
+        match self.call(h) {
+            None => "begin a call".into(),
+            Some(Call { progress: Progress::Over, .. }) => "nothing: it has replied".into(),
+            Some(Call { progress: Progress::Called, .. }) => {
+                match self.op(h).map(|op| (op, self.model.check(&self.design, h, &op))) {
+                    Ok((op, Ok(()))) => format!("{op} is accepted"),
+                    Ok((op, Err(rule))) => format!("{op} is refused by {rule}"),
+                    Err(_) => "nothing".into(),
+                }
+            }
+            Some(Call { progress: Progress::Begun, .. }) => format!("{h} goes on from {label:?}"),
+        }
+    }
+}

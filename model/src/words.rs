@@ -1,0 +1,181 @@
+//! The state in words: a line for each thread, interpreter, GIL and thread state.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use cloister_specs::{Phase, StatusBits};
+
+use crate::label::{Asked, Label};
+use crate::machine::Outcome;
+use crate::runtime::{Gil, Interp, Runtime, Thread, Tstate};
+
+fn or_null<T: Display>(id: Option<T>) -> String {
+    id.map_or("NULL".to_string(), |id| id.to_string())
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.expectation() {
+            Some(outcome) => write!(f, "=> {outcome}"),
+            None => f.write_str("goes on"),
+        }
+    }
+}
+
+/// What a thread does at this label.
+impl Display for Label {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Idle => f.write_str("outside any call"),
+
+            Label::CreateBind(c) => write!(f, "binds {}", c.tstate),
+            Label::CreateSwap(c) => write!(f, "is to put {} aside", or_null(c.save)),
+            Label::CreateRelease(c) => write!(f, "is to drop the GIL of {}", or_null(c.save)),
+            Label::CreateSettings(_) => f.write_str("checks the settings"),
+            Label::CreateGil(c) => write!(f, "gives interpreter {} a GIL", c.interp),
+            Label::CreateAttach(c) => write!(f, "is to make {} current", c.tstate),
+            Label::CreateCore(_) => f.write_str("initializes the core"),
+            Label::CreateMain(_) => f.write_str("initializes the main part"),
+            Label::CreateLive(c) => write!(f, "interpreter {} goes live", c.interp),
+            Label::Undo(_, true) => f.write_str("failed, with the new GIL taken"),
+            Label::Undo(_, false) => f.write_str("failed, before the new GIL was taken"),
+            Label::UndoClear(c, _) => write!(f, "clears {}", c.tstate),
+            Label::UndoDetach(c, _) => write!(f, "is to detach {}", c.tstate),
+            Label::UndoDrop(c, _) => write!(f, "is to drop the GIL of {}", c.tstate),
+            Label::UndoDelete(c) => write!(f, "deletes {} and interpreter {}", c.tstate, c.interp),
+            Label::UndoTake(u) => write!(f, "is to take the GIL of {}", or_null(u.save)),
+            Label::UndoAttach(u) => write!(f, "is to make {} current", or_null(u.save)),
+            Label::UndoDone(_) => f.write_str("answers"),
+
+            Label::EndClear(t) => write!(f, "clears {t}"),
+            Label::EndDetach(t) => write!(f, "is to detach {t}"),
+            Label::EndDrop(t) => write!(f, "is to drop the GIL of {t}"),
+            Label::EndDelete(t) => write!(f, "deletes {t}"),
+            Label::EndFree(i) => write!(f, "frees interpreter {i}"),
+
+            Label::ClearDone(t) => write!(f, "{t} is cleared"),
+            Label::SwapAnswer(_) | Label::SaveDone(_) | Label::RestoreDone(_) | Label::PollDone(_) => {
+                f.write_str("answers")
+            }
+            Label::SaveDrop(t) | Label::PollDrop(t) => write!(f, "is to drop the GIL of {t}"),
+            Label::RestoreAttach(t) | Label::PollAttach(t) => write!(f, "is to make {t} current"),
+            Label::PollTake(t) => write!(f, "is to take the GIL of {t}"),
+
+            Label::SwapDrop(s) => write!(f, "is to drop the GIL of {}", or_null(s.old)),
+            Label::SwapExchange(s) => write!(f, "is to put {} aside", or_null(s.old)),
+            Label::SwapTake(s) => write!(f, "is to take the GIL of {}", or_null(s.new)),
+            Label::SwapAttach(s) => write!(f, "is to make {} current", or_null(s.new)),
+
+            Label::ClearCurrent(_) => f.write_str("nothing is current"),
+            Label::Deactivate(s) => write!(f, "{} is not active", or_null(s.old)),
+            Label::SetCurrent(s) => write!(f, "{} is current", or_null(s.new)),
+            Label::Activate(s) => write!(f, "{} is active", or_null(s.new)),
+
+            Label::DropHolder { tstate, .. } => write!(f, "drop_gil: notes {tstate}"),
+            Label::DropUnlock { interp, .. } => write!(f, "drop_gil: unlocks the GIL of {interp}"),
+            Label::DropTest { tstate, .. } => write!(f, "drop_gil: was {tstate} asked?"),
+            Label::DropWait { gil, .. } => write!(f, "drop_gil: waits for the switch of GIL {gil}"),
+            Label::TakeLock(t) => write!(f, "take_gil: looks, for {t}"),
+            Label::TakeWait { tstate, gil, .. } => write!(f, "take_gil: waits for GIL {gil}, for {tstate}"),
+        }
+    }
+}
+
+impl Display for Thread {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "current {}, gilstate {}", or_null(self.current), or_null(self.gilstate))?;
+        let Some(call) = self.stack[0].call() else { return Ok(()) };
+        write!(f, "; in {}: ", call.name())?;
+        match self.top() {
+            Label::TakeWait { gil, asked, signalled, .. } => {
+                write!(f, "waits for GIL {gil}")?;
+                match asked {
+                    Asked::No => {}
+                    Asked::Yes => f.write_str(", has asked")?,
+                    Asked::Switched => f.write_str(", saw a switch")?,
+                }
+                f.write_str(if signalled { ", is signalled" } else { "" })
+            }
+            Label::DropWait { gil, signalled, .. } => {
+                write!(f, "waits for the switch of GIL {gil}")?;
+                f.write_str(if signalled { ", is signalled" } else { "" })
+            }
+            next => write!(f, "next: {next}"),
+        }
+    }
+}
+
+impl Display for Interp {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.phase {
+            None => "none",
+            Some(Phase::Creating) => "being created",
+            Some(Phase::Live) => "live",
+            Some(Phase::Finalizing) => "being ended",
+        })?;
+        match self.gil {
+            Some(gil) => write!(f, ", GIL {gil}")?,
+            None => f.write_str(", no GIL")?,
+        }
+        f.write_str(if self.settled { "" } else { ", no settings" })?;
+        f.write_str(if self.drop_request { ", is asked" } else { "" })
+    }
+}
+
+impl Display for Gil {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.locked, self.holder) {
+            (true, Some(h)) => write!(f, "held by {h}")?,
+            (true, None) => f.write_str("locked, held by nobody")?,
+            (false, Some(h)) => write!(f, "free, but held by {h}")?,
+            (false, None) => f.write_str("free")?,
+        }
+        write!(f, ", last {}", or_null(self.last_holder))?;
+        f.write_str(if self.drop_request { ", is asked" } else { "" })
+    }
+}
+
+impl Display for Tstate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "of interpreter {}", self.interp)?;
+        match self.thread {
+            Some(h) => write!(f, ", bound to {h}")?,
+            None => f.write_str(", not bound")?,
+        }
+        for (bit, word) in [
+            (StatusBits::BOUND_GILSTATE, "in its gilstate slot"),
+            (StatusBits::ACTIVE, "active"),
+            (StatusBits::FINALIZING, "finalizing"),
+            (StatusBits::CLEARED, "cleared"),
+        ] {
+            if self.status.contains(bit) {
+                write!(f, ", {word}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Runtime {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut lines = String::new();
+        for h in Runtime::thread_ids().filter(|h| *self.thread(*h) != Thread::FRESH) {
+            writeln!(lines, "{h}: {}", self.thread(h))?;
+        }
+        if let Some(t) = self.current {
+            writeln!(lines, "current in the runtime: {t}")?;
+        }
+        for i in Runtime::interp_ids().filter(|i| self.interp_listed(*i)) {
+            writeln!(lines, "interpreter {i}: {}", self.interp(i))?;
+        }
+        for i in Runtime::interp_ids().filter(|i| self.gils[i.index()].created) {
+            writeln!(lines, "GIL {i}: {}", self.gils[i.index()])?;
+        }
+        for t in Runtime::tstate_ids().filter(|t| self.listed(*t)) {
+            writeln!(lines, "{t}: {}", self.tstate(t))?;
+        }
+        if let Some(rule) = self.dead {
+            writeln!(lines, "dead, by {rule}")?;
+        }
+        f.write_str(lines.trim_end())
+    }
+}
