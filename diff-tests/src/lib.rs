@@ -1,5 +1,6 @@
 //! Everything that holds the model, the implementation and CPython together.
 
+pub mod bench;
 pub mod capsule;
 pub mod citations;
 pub mod cli;

@@ -1,12 +1,16 @@
 //! A run of the model, drawn: its moves in any grain, the labels that they took, and the
 //! state at the end.
 
-use crate::draw::{Row, RowKind, draw, rows, threads};
+use crate::draw::{Row, RowKind, draw, draw_unfolded, rows, threads};
 use crate::table::WIDTH;
+use cloister_model::label::Asked;
 use cloister_model::{BadMove, Design, Grain, Label, Outcome, Runtime, visible};
 use cloister_specs::text::{Expect, Line, Script};
 use cloister_specs::{Move, Rule, ThreadId};
 use std::fmt::Write;
+
+/// A run of no more rows is drawn with every label.
+const UNFOLDED: usize = 40;
 
 /// A run and what came of it.
 #[derive(Clone, Debug)]
@@ -81,6 +85,8 @@ fn acted(before: &Runtime, after: &Runtime, h: ThreadId) -> bool {
 /// One of the moves cannot be made.
 pub fn draw_run(design: &Design, grain: Grain, moves: &[Move], rule: Option<Rule>) -> Result<String, BadMove> {
     let played = play(design, grain, moves)?;
+    let whole = played.rows.len() <= UNFOLDED;
+    let draw = if whole { draw_unfolded } else { draw };
     let mut out = draw(&threads(&played.rows), &played.rows);
     let _ = writeln!(out, "\nAt the end:");
     for line in played.end.to_string().lines() {
@@ -117,7 +123,7 @@ pub fn apart(one: &Design, two: &Design, moves: &[Move]) -> (Vec<String>, Vec<St
         for mv in moves {
             last = r.apply(design, Grain::Atomic, mv).ok().and_then(Outcome::expectation);
         }
-        r.gils.iter_mut().for_each(|g| g.last_holder = None);
+        hide(&mut r);
         let answer = last.map(|expect| format!("=> {expect}"));
         answer.into_iter().chain(r.to_string().lines().map(str::to_string)).collect::<Vec<_>>()
     };
@@ -126,4 +132,17 @@ pub fn apart(one: &Design, two: &Design, moves: &[Move]) -> (Vec<String>, Vec<St
         these.iter().filter(|line| !those.contains(line)).cloned().collect::<Vec<_>>()
     };
     (only(&one, &two), only(&two, &one))
+}
+
+/// Takes out what nobody can see: who held a GIL last, and how far a waiter is.
+fn hide(r: &mut Runtime) {
+    r.gils.iter_mut().for_each(|g| g.last_holder = None);
+    for label in r.threads.iter_mut().flat_map(|x| &mut x.stack) {
+        if let Label::TakeWait { signalled, .. } | Label::DropWait { signalled, .. } = label {
+            *signalled = false;
+        }
+        if let Label::TakeWait { asked, .. } = label {
+            *asked = Asked::No;
+        }
+    }
 }

@@ -185,7 +185,7 @@ fn a_run_is_replayed_drawn_and_compared() {
     let again = |wrong, on| {
         let file = saved(&folder, LEGAL);
         let mut engine = FakeEngine { wrong };
-        in_context(|context| replay::run(ReplayArgs { file, on }, &mut engine, context))
+        in_context(|context| replay::run(ReplayArgs { file, on, save: None }, &mut engine, context))
     };
     let (exit, told) = again(None, On::Model);
     assert_eq!(exit.unwrap(), Exit::Ok);

@@ -70,6 +70,9 @@ pub struct ReplayArgs {
     /// Whom to tell it to.
     #[arg(long, value_enum, default_value_t = On::Model)]
     pub on: On,
+    /// Save the run with what came of it as a capsule.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
 }
 
 /// `cloister ask`

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod ask;
+pub mod bench;
 mod engine;
 mod error;
 pub mod lockstep;
@@ -38,6 +39,8 @@ pub enum Command {
     Replay(args::ReplayArgs),
     /// Ask whether a sequence of calls is legal, and if not, which rule forbids it.
     Ask(args::AskArgs),
+    /// Measure how fast our runtime is, beside CPython and plain threads.
+    Bench(args::BenchArgs),
     /// List the rules, or tell all about one.
     Rules(args::RulesArgs),
 }
@@ -78,6 +81,7 @@ pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
         Command::Lockstep(args) => lockstep::run(args, context),
         Command::Replay(args) => replay::run(args, &mut subjects()?, context),
         Command::Ask(args) => ask::run(args, &mut subjects()?, context),
+        Command::Bench(args) => bench::run(args, context),
         Command::Rules(args) => rules::run(args, context),
     }
 }

@@ -19,6 +19,14 @@ pub fn run(args: ReplayArgs, engine: &mut dyn Engine, context: &mut Context<'_>)
     if context.progress.interrupted() {
         return Ok(Exit::Interrupted);
     }
+    if let Some(path) = &args.save {
+        let mut saved = run.clone();
+        for (line, event) in saved.moves.iter_mut().zip(&events) {
+            line.expect = line.expect.or_else(|| expectation(event));
+        }
+        saved.events.insert(subject.name().to_string(), events.clone());
+        saved.write(path)?;
+    }
     let differences = differences(&run, subject.name(), &events);
     if differences.is_empty() {
         return Ok(Exit::Ok);

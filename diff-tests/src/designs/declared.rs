@@ -11,6 +11,9 @@
 //! reason = "..."
 //! ```
 //!
+//! Designs are compared with their base in the atomic grain alone, where they run in step:
+//! in a finer one, a row that is declared `equivalent` has to hold.
+//!
 //! `base` is `cloister` unless it is given; without `knob` and `setting` the base itself is
 //! meant, and `breaks` lists the rules that a run can break first.
 
@@ -198,7 +201,11 @@ impl Entry {
 
     fn contradicts(&self, judged: &Judged) -> Option<String> {
         let about = |rule: Option<Rule>| rule.map(|rule| format!(" {}", rule.id())).unwrap_or_default();
-        let (found, declared) = (judged.verdict.text(), self.verdict.text());
+        let declared = match (self.verdict, judged.row.grain) {
+            (Said::Equivalent, Grain::Merged | Grain::Fine) => Said::Holds.text(),
+            (said, _) => said.text(),
+        };
+        let found = judged.verdict.text();
         if (found, judged.rule()) != (declared, self.rule) {
             let (found, declared) = (found.to_string() + &about(judged.rule()), about(self.rule));
             return Some(format!("{found}, declared as {}{declared}", self.verdict.text()));

@@ -53,13 +53,17 @@ pub fn markdown(table: &[Judged], declared: &Declared) -> String {
     out
 }
 
-/// The verdict, once if it is the same in every grain.
+/// The verdict, once if it is the same in every grain. In the finer ones nothing is
+/// compared with the base: for what is equivalent, `holds` is all that can be said there.
 fn in_grains(rows: &[&Judged]) -> String {
-    let phrases: Vec<_> = rows.iter().map(|j| phrase(j)).collect();
-    match phrases.as_slice() {
-        [first, rest @ ..] if rest.iter().all(|p| p == first) => first.clone(),
+    let same = |one: &Judged, other: &Judged| {
+        phrase(one) == phrase(other)
+            || matches!((&one.verdict, &other.verdict), (Verdict::Equivalent(..), Verdict::Holds(..)))
+    };
+    match rows {
+        [atomic, finer @ ..] if finer.iter().all(|j| same(atomic, j)) => phrase(atomic),
         _ => {
-            let each = rows.iter().zip(&phrases).map(|(j, phrase)| format!("{}: {phrase}", j.row.grain));
+            let each = rows.iter().map(|j| format!("{}: {}", j.row.grain, phrase(j)));
             each.collect::<Vec<_>>().join("; ")
         }
     }

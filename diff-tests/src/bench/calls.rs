@@ -1,0 +1,232 @@
+//! Works of one thread: calls, one after the other, that nobody else disturbs.
+
+use super::libpython::{Address, Functions, Python, RawConfig};
+use super::{BenchError, CLOISTER, Contender, Target, Work, per_call};
+use cloister::{Runtime, Settings, Thread, Tstate};
+use cloister_specs::{CreationError, Fault, InterpreterConfig};
+use std::hint::black_box;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Refused: its own allocator without the check of extension modules.
+const REFUSED: InterpreterConfig =
+    InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
+
+/// The time of a call, in nanoseconds.
+fn timed(calls: u64, mut call: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
+    let begun = Instant::now();
+    for _ in 0..calls {
+        call()?;
+    }
+    Ok(per_call(begun.elapsed(), calls))
+}
+
+fn started() -> Result<Thread, BenchError> {
+    let (_, thread) = Runtime::start(Settings::default())?;
+    Ok(thread)
+}
+
+fn work<'a>(name: &'static str, target: Option<f64>, contenders: Vec<Contender<'a>>) -> Work<'a> {
+    Work { name, unit: "ns", target: target.map(Target::AtMost), stretch: 1, contenders }
+}
+
+/// Reading the current thread state.
+pub fn read(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let inlined = Rc::new(started()?);
+    let called = Rc::clone(&inlined);
+    let function: fn(&Thread) -> Option<Tstate> = black_box(Thread::current);
+    let mut contenders = vec![
+        Contender::new(CLOISTER, move |calls| {
+            timed(calls, || {
+                black_box(inlined.current());
+                Ok(())
+            })
+        }),
+        Contender::new("Cloister, called", move |calls| {
+            timed(calls, || {
+                black_box(function(&called));
+                Ok(())
+            })
+        }),
+    ];
+    contenders.extend(peer.map(|python| {
+        let f = python.functions();
+        Contender::new(python.name(), |calls| {
+            timed(calls, || {
+                // SAFETY: it can be called at any time.
+                black_box(unsafe { (f.current)() });
+                Ok(())
+            })
+        })
+    }));
+    Ok(work("read the current thread state", Some(1.0), contenders))
+}
+
+/// Dropping the GIL and taking it back.
+pub fn save_and_restore(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let thread = started()?;
+    let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
+        timed(calls, || {
+            let tstate = thread.save_thread()?;
+            Ok(thread.restore_thread(tstate)?)
+        })
+    })];
+    contenders.extend(peer.map(|python| {
+        let f = python.functions();
+        Contender::new(python.name(), |calls| {
+            timed(calls, || {
+                // SAFETY: the main thread has its thread state current, and gets it back.
+                unsafe { (f.restore)((f.save)()) };
+                Ok(())
+            })
+        })
+    }));
+    Ok(work("SaveThread and RestoreThread, nobody waits", Some(13.0), contenders))
+}
+
+/// Swapping to another interpreter with a GIL of its own, and back.
+pub fn swap_own(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let name = "Swap to another interpreter and back, own GILs";
+    swap(name, &InterpreterConfig::ISOLATED, &RawConfig::ISOLATED, peer)
+}
+
+/// Swapping to another interpreter with the same GIL, and back.
+pub fn swap_shared(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let name = "Swap to another interpreter and back, shared GIL";
+    swap(name, &InterpreterConfig::LEGACY, &RawConfig::LEGACY, peer)
+}
+
+fn swap<'a>(
+    name: &'static str,
+    config: &InterpreterConfig,
+    raw: &RawConfig,
+    peer: Option<&'a Python>,
+) -> Result<Work<'a>, BenchError> {
+    let thread = started()?;
+    let (_, a) = thread.new_interpreter_from_config(config)?;
+    let (_, b) = thread.new_interpreter_from_config(config)?;
+    let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
+        timed(calls, || {
+            thread.thread_state_swap(Some(a))?;
+            thread.thread_state_swap(Some(b))?;
+            Ok(())
+        })
+    })];
+    if let Some(python) = peer {
+        let pair = Pair::new(python, raw)?;
+        contenders.push(Contender::new(python.name(), move |calls| {
+            timed(calls, || {
+                pair.swap();
+                Ok(())
+            })
+        }));
+    }
+    Ok(work(name, None, contenders))
+}
+
+/// Two interpreters of CPython, the second of them current; ended when this is dropped.
+struct Pair {
+    f: &'static Functions,
+    main: Address,
+    tstates: [Address; 2],
+}
+
+impl Pair {
+    fn new(python: &Python, config: &RawConfig) -> Result<Self, BenchError> {
+        let tstates = [python.new_interpreter(config)?, python.new_interpreter(config)?];
+        Ok(Pair { f: python.functions(), main: python.main(), tstates })
+    }
+
+    fn swap(&self) {
+        // SAFETY: both thread states live, and are of this thread.
+        self.tstates.map(|tstate| unsafe { (self.f.swap)(tstate) });
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // SAFETY: as in `swap`; each is the only thread state of its interpreter.
+        unsafe {
+            for tstate in self.tstates {
+                (self.f.swap)(tstate);
+                (self.f.end_interpreter)(tstate);
+            }
+            (self.f.swap)(self.main);
+        }
+    }
+}
+
+/// Creating an isolated interpreter and ending it.
+pub fn new_and_end(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let thread = started()?;
+    let main = thread.current();
+    let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
+        timed(calls, || {
+            let (_, tstate) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED)?;
+            thread.end_interpreter(tstate)?;
+            thread.thread_state_swap(main)?;
+            Ok(())
+        })
+    })];
+    contenders.extend(peer.map(|python| {
+        let f = python.functions();
+        Contender::new(python.name(), move |calls| {
+            timed(calls, || {
+                let tstate = python.new_interpreter(&RawConfig::ISOLATED)?;
+                // SAFETY: the new thread state is current, and the only one of its interpreter.
+                unsafe {
+                    (f.end_interpreter)(tstate);
+                    (f.swap)(python.main());
+                }
+                Ok(())
+            })
+        })
+    }));
+    Ok(work("create an isolated interpreter and end it", None, contenders))
+}
+
+/// A creation that its configuration forbids. The caller has no current thread state: in
+/// CPython 3.12 one that has loses its GIL.
+pub fn refused(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let thread = started()?;
+    let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
+        let tstate = thread.save_thread()?;
+        let time = timed(calls, || match thread.new_interpreter_from_config(black_box(&REFUSED)) {
+            Err(CreationError::Settings) => Ok(()),
+            Err(other) => Err(other.into()),
+            Ok(_) => Err(BenchError::Created),
+        });
+        thread.restore_thread(tstate)?;
+        time
+    })];
+    contenders.extend(peer.map(|python| {
+        let f = python.functions();
+        Contender::new(python.name(), move |calls| {
+            // SAFETY: the main thread has its thread state current.
+            unsafe { (f.swap)(0) };
+            let time = timed(calls, || match python.new_interpreter(black_box(&RawConfig::REFUSED)) {
+                Err(_) => Ok(()),
+                Ok(_) => Err(BenchError::Created),
+            });
+            // SAFETY: it has none now, and gets its own back.
+            unsafe { (f.swap)(python.main()) };
+            time
+        })
+    }));
+    Ok(work("a creation that the configuration forbids", None, contenders))
+}
+
+/// A creation that fails at its last step, and is undone.
+pub fn undone() -> Result<Work<'static>, BenchError> {
+    let thread = started()?;
+    let contender = Contender::new(CLOISTER, move |calls| {
+        timed(calls, || {
+            let config = &InterpreterConfig::ISOLATED;
+            match thread.new_interpreter_with(config, &mut black_box(Some(Fault::MainInit))) {
+                Err(_) => Ok(()),
+                Ok(_) => Err(BenchError::Created),
+            }
+        })
+    });
+    Ok(work("a creation that fails at its last step", None, vec![contender]))
+}

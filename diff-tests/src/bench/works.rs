@@ -1,0 +1,44 @@
+//! The works, in the order in which they are told.
+
+use super::libpython::Python;
+use super::{BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over};
+use crate::stages::lockstep::{controlled, plan};
+use std::sync::atomic::AtomicBool;
+
+/// All of them, with CPython among the contenders if there is one.
+pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
+    vec![
+        Box::new(move || calls::read(peer)),
+        Box::new(move || calls::save_and_restore(peer)),
+        Box::new(move || calls::swap_shared(peer)),
+        Box::new(move || calls::swap_own(peer)),
+        Box::new(move || calls::new_and_end(peer)),
+        Box::new(move || calls::refused(peer)),
+        Box::new(calls::undone),
+        Box::new(move || hand_over::asleep(peer)),
+        Box::new(move || hand_over::on_request(peer)),
+        Box::new(compute::in_two_interpreters),
+        Box::new(lockstep),
+    ]
+}
+
+/// The model and our implementation in step: each round is other random runs.
+fn lockstep() -> Result<Work<'static>, BenchError> {
+    let stop = AtomicBool::new(false);
+    let mut seed = 0;
+    let contender = Contender::new(CLOISTER, move |runs| {
+        seed += 1;
+        let row = controlled(&plan(seed, runs), &stop, &mut |_| ())?;
+        match row.divergence {
+            None => Ok(row.tally.rate()),
+            Some((_, path)) => Err(BenchError::Diverged(path)),
+        }
+    });
+    Ok(Work {
+        name: "lockstep of model and implementation, controlled",
+        unit: "moves/s",
+        target: Some(Target::AtLeast(200_000.0)),
+        stretch: 10,
+        contenders: vec![contender],
+    })
+}

@@ -1,0 +1,93 @@
+//! `cloister bench`: how fast our runtime is, beside CPython and plain threads.
+
+use super::args::BenchArgs;
+use super::{CliError, Context, Exit, write_json};
+use crate::bench::{self, BenchError, CLOISTER, Effort, Measured, Python, Short};
+use crate::table::Table;
+use std::time::Instant;
+
+/// Measures all works and draws a table. A target that is missed is told, and no failure:
+/// the machine may have been busy.
+pub fn run(args: BenchArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let executable = std::env::current_exe()?;
+    let peer = Python::load(&executable);
+    run_with(&args, &Effort::default(), peer, context)
+}
+
+/// The same with so much effort, beside this CPython, or none for that reason.
+pub fn run_with(
+    args: &BenchArgs,
+    effort: &Effort,
+    peer: Result<Python, String>,
+    context: &mut Context<'_>,
+) -> Result<Exit, CliError> {
+    if let Err(reason) = &peer {
+        writeln!(context.out, "CPython: {reason}\n")?;
+    }
+    let measured = measure(effort, peer.as_ref().ok(), context)?;
+    write!(context.out, "{}", table(&measured))?;
+    if let Some(path) = &args.json {
+        write_json(path, &measured)?;
+    }
+    Ok(if context.progress.interrupted() { Exit::Interrupted } else { Exit::Ok })
+}
+
+fn measure(
+    effort: &Effort,
+    peer: Option<&Python>,
+    context: &mut Context<'_>,
+) -> Result<Vec<Measured>, CliError> {
+    let works = bench::all(peer);
+    let mut left = works.len() as u32;
+    let stage = context.progress.stage("works measured", Some(left.into()));
+    let begun = Instant::now();
+    let mut measured = Vec::new();
+    for set_up in works {
+        let limit = effort.limit.saturating_sub(begun.elapsed()) / left;
+        let one = set_up()
+            .and_then(|work| bench::measure(work, effort, limit, &mut || !context.progress.interrupted()));
+        measured.push(one.map_err(explained)?);
+        left -= 1;
+        if !stage.advance(1) {
+            break;
+        }
+    }
+    let judged: Vec<bool> = measured.iter().filter_map(|m| m.met).collect();
+    let met = judged.iter().filter(|met| **met).count();
+    stage.finish(&format!("{met} of {} targets met", judged.len()));
+    Ok(measured)
+}
+
+fn explained(error: BenchError) -> CliError {
+    match error {
+        BenchError::Subject(lost) => CliError::Subject(lost),
+        other => CliError::Usage(other.to_string()),
+    }
+}
+
+/// The works, a row for each contender.
+fn table(measured: &[Measured]) -> String {
+    let heading = ["work", "", "median", "least - greatest", "unit", "to ours", "target", "met"];
+    let mut table = Table::new(heading).numbers(2).numbers(3).numbers(5);
+    for m in measured {
+        let range = |name: &str| {
+            m.ranges.get(name).map_or(String::new(), |[a, b]| format!("{} - {}", Short(*a), Short(*b)))
+        };
+        let met = m.met.map_or("", |met| if met { "yes" } else { "no" });
+        table.row([
+            m.work,
+            CLOISTER,
+            &Short(m.cloister).to_string(),
+            &range(CLOISTER),
+            m.unit,
+            "",
+            m.target.as_deref().unwrap_or_default(),
+            met,
+        ]);
+        for (name, value) in &m.peers {
+            let ratio = format!("{} x", Short(value / m.cloister));
+            table.row(["", name, &Short(*value).to_string(), &range(name), m.unit, &ratio, "", ""]);
+        }
+    }
+    table.to_string()
+}
