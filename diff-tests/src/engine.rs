@@ -37,15 +37,15 @@ impl Engine for Subjects {
         }
         match on {
             On::Model => {
-                let design: Design = run.design.parse().map_err(|e: DesignError| unfit("model", e.to_string()))?;
+                let design: Design =
+                    run.design.parse().map_err(|e: DesignError| unfit("model", e.to_string()))?;
                 Ok(Box::new(Model::new(design, run.grain)))
             }
             On::Impl => Ok(Box::new(Controlled::new())),
             On::Cpython => {
-                let found = find(&self.executable)
-                    .into_iter()
-                    .find(|f| f.version.is_modelled())
-                    .ok_or_else(|| unfit("cpython", "no libpython 3.12 was found; set CLOISTER_LIBPYTHON".into()))?;
+                let found = find(&self.executable).into_iter().find(|f| f.version.is_modelled()).ok_or_else(
+                    || unfit("cpython", "no libpython 3.12 was found; set CLOISTER_LIBPYTHON".into()),
+                )?;
                 Ok(Box::new(Cpython::start(&self.executable, &found)?))
             }
         }

@@ -38,7 +38,7 @@ pub fn play(design: &Design, grain: Grain, moves: &[Move]) -> Result<Played, Bad
             told.truncate(1);
         }
         let labels = labels.iter().map(|text| Row::new(mv.thread(), RowKind::Label, text.as_str()));
-        let says_nothing = matches!(mv, Move::Step { .. }) && !waited && labels.len() > 0;
+        let says_nothing = matches!(mv, Move::Step { .. }) && !waited;
         told.splice(usize::from(!says_nothing)..1, labels);
         played.rows.extend(told);
         played.lines.push(line);
@@ -83,7 +83,12 @@ fn acted(before: &Runtime, after: &Runtime, h: ThreadId) -> bool {
 ///
 /// # Errors
 /// One of the moves cannot be made.
-pub fn draw_run(design: &Design, grain: Grain, moves: &[Move], rule: Option<Rule>) -> Result<String, BadMove> {
+pub fn draw_run(
+    design: &Design,
+    grain: Grain,
+    moves: &[Move],
+    rule: Option<Rule>,
+) -> Result<String, BadMove> {
     let played = play(design, grain, moves)?;
     let whole = played.rows.len() <= UNFOLDED;
     let draw = if whole { draw_unfolded } else { draw };

@@ -92,8 +92,16 @@ fn arguments_have_defaults_and_are_checked() {
     assert_eq!((check.scope, check.area.as_deref()), (ScopeArg::Deep, Some("GIL")));
     assert!(parsed::<CheckArgs>(&["--area", "nose"]).unwrap_err().contains("the areas are GIL, LIFE, TLS"));
     let designs: DesignsArgs = parsed(&["gil=own", "attach=late", "--json", "out.json"]).unwrap();
-    assert_eq!(designs.settings[1].setting, "late");
-    assert!(parsed::<DesignsArgs>(&["gil"]).unwrap_err().contains("a setting is written knob=setting"));
+    assert_eq!(
+        (designs.words[1].as_str(), designs.grain.name(), designs.gil),
+        ("attach=late", "atomic", None)
+    );
+    assert!(
+        parsed::<DesignsArgs>(&["--grain", "rough"])
+            .unwrap_err()
+            .contains("the grains are atomic, merged, fine")
+    );
+    assert!(parsed::<DesignsArgs>(&["--bounds", "2/2"]).unwrap_err().contains("bounds are threads/"));
     let lockstep: LockstepArgs = parsed(&["--seed", "7", "--runs", "100"]).unwrap();
     assert_eq!((lockstep.seed, lockstep.runs), (Some(7), Some(100)));
     assert!(parsed::<LockstepArgs>(&["--runs", "0"]).is_err());

@@ -30,7 +30,8 @@ fn the_model_does_what_was_recorded() {
 #[test]
 fn what_was_recorded_still_comes_out() {
     let Some(found) = modelled() else { return };
-    let corpus = cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
+    let corpus =
+        cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
     let mut cpython = Cpython::start(Path::new(CLOISTER), &found).expect("it starts");
     let differences = corpus.compare(&mut cpython).expect("it is not lost");
     assert_eq!(differences, []);
@@ -91,7 +92,8 @@ fn a_breach_that_is_fatal_ends_the_process_with_the_text_of_the_rule() {
 #[test]
 fn a_capsule_of_a_recorded_run_replays() {
     let Some(found) = modelled() else { return };
-    let corpus = cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
+    let corpus =
+        cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
     let mut cpython = Cpython::start(Path::new(CLOISTER), &found).expect("it starts");
     for run in corpus.runs.iter().take(20) {
         let ended = Lockstep::new(Design::CPYTHON_3_12_1, &mut cpython).replay(corpus.threads, &run.moves);

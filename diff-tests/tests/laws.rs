@@ -5,9 +5,7 @@ use cloister_diff_tests::decode::Decoded;
 use cloister_diff_tests::subject::{Event, Subject};
 use cloister_diff_tests::subjects::{Controlled, Model};
 use cloister_model::{Design, Grain, Runtime};
-use cloister_specs::{
-    Fault, InterpreterConfig, Move, Observation, Op, Reply, Start, ThreadId, TstateId,
-};
+use cloister_specs::{Fault, InterpreterConfig, Move, Observation, Op, Reply, Start, ThreadId, TstateId};
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 
 /// A run that leads to some state in which `T0` is outside any call.
@@ -72,7 +70,10 @@ fn law(calls: fn(&Runtime) -> Option<Vec<Move>>, holds: fn(&Observation, &[Reply
             if let Some((before, replies, after)) = before_and_after(subject.as_mut(), &there.0, &calls) {
                 tried = true;
                 if !holds(&before, &replies, &after) {
-                    return TestResult::error(format!("{}: {there:?}\n{before:?}\n{after:?}", subject.name()));
+                    return TestResult::error(format!(
+                        "{}: {there:?}\n{before:?}\n{after:?}",
+                        subject.name()
+                    ));
                 }
             }
         }
@@ -125,12 +126,17 @@ fn a_creation_that_fails_changes_nothing_but_who_held_a_gil_last() {
         |r| {
             outside(r)?;
             r.thread(ThreadId(0)).gilstate.is_none_or(|t| r.alive(t)).then_some(())?;
-            let op = Op::NewInterpreterFromConfig { config: InterpreterConfig::ISOLATED, fault: Some(Fault::MainInit) };
+            let op = Op::NewInterpreterFromConfig {
+                config: InterpreterConfig::ISOLATED,
+                fault: Some(Fault::MainInit),
+            };
             let at = r.free_tstate().filter(|_| r.has_room(&op))?;
             Some(vec![start(op, Some(at))])
         },
         |before, _, after| {
-            before.interps == after.interps && before.tstates == after.tstates && before.threads == after.threads
+            before.interps == after.interps
+                && before.tstates == after.tstates
+                && before.threads == after.threads
         },
     );
 }

@@ -83,10 +83,16 @@ fn a_fault_at_every_step_of_every_creation_restores_every_kind_of_caller() {
             for fault in Fault::ALL.into_iter().map(Some).chain([None]) {
                 let mut moves = before.clone();
                 let create = Op::NewInterpreterFromConfig { config, fault };
-                moves.extend(calls(&[(create, Some(3)), (Op::SaveThread, None), (Op::ThreadStateSwap(None), None)]));
+                moves.extend(calls(&[
+                    (create, Some(3)),
+                    (Op::SaveThread, None),
+                    (Op::ThreadStateSwap(None), None),
+                ]));
                 let mut lockstep = Lockstep::new(Design::CLOISTER, &mut subject);
                 match lockstep.replay(1, &moves).expect("it is not lost") {
-                    Ended::Agreed => compared += lockstep.tally.accepted[OpKind::NewInterpreterFromConfig.index()],
+                    Ended::Agreed => {
+                        compared += lockstep.tally.accepted[OpKind::NewInterpreterFromConfig.index()]
+                    }
                     Ended::Poisoned => panic!("{config:?} {fault:?} ended the process"),
                     Ended::Diverged(found) => panic!("{config:?} {fault:?}: {}", found.difference),
                 }

@@ -9,7 +9,8 @@ use cloister_diff_tests::engine::Subjects;
 
 fn scenarios() -> Vec<(PathBuf, Capsule)> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../specs/scenarios");
-    let mut paths: Vec<_> = std::fs::read_dir(dir).expect("they are there").map(|e| e.expect("readable").path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(dir).expect("they are there").map(|e| e.expect("readable").path()).collect();
     paths.sort();
     paths.into_iter().map(|p| (p.clone(), Capsule::read(&p).expect("it is a run"))).collect()
 }
@@ -17,7 +18,8 @@ fn scenarios() -> Vec<(PathBuf, Capsule)> {
 fn come_out_as_they_say(on: On, chosen: impl Fn(&str) -> bool) -> usize {
     let mut subjects = Subjects::new(env!("CARGO_BIN_EXE_cloister").into());
     let mut compared = 0;
-    let name = |path: &PathBuf| path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        |path: &PathBuf| path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     for (path, run) in scenarios().into_iter().filter(|(path, _)| chosen(&name(path))) {
         let mut subject = subjects.subject(on, &run).expect("it is here");
         let events = perform(&run, subject.as_mut(), || false).expect("it is not lost");
@@ -43,7 +45,8 @@ fn on_the_implementation() {
 }
 
 /// Runs without a call that CPython does not check, and without a fault that it still has.
-const ON_CPYTHON: [&str; 5] = ["forced-switch", "handover", "own-gil", "three-threads", "recorded-on-cpython"];
+const ON_CPYTHON: [&str; 5] =
+    ["forced-switch", "handover", "own-gil", "three-threads", "recorded-on-cpython"];
 
 #[test]
 fn on_cpython() {

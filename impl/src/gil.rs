@@ -117,8 +117,9 @@ impl Gil {
             let number = self.lock.switch_number.load(Ordering::Relaxed);
             self.lock.switch_number.store(number.wrapping_add(1), Ordering::Relaxed);
         }
-        self.lock.word.store(TAKEN, Ordering::Release);
+        // Who sees that it is taken asks for it, and that comes later in the trace.
         thread.trace(|| Event::Took(self.named(tstate)));
+        self.lock.word.store(TAKEN, Ordering::Release);
     }
 
     /// Gives back what was claimed.

@@ -83,26 +83,25 @@ fn create(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Coun
 
 fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counter>) {
     let Made { tstate, interp, counter } = world.pick(random);
-    match random.below(16) {
-        0 => create(world, thread, random, shared),
+    let done = match random.below(16) {
+        0 => return create(world, thread, random, shared),
         1 | 2 => {
             if let Some(Some(tstate)) = world.count(thread.thread_state_new(interp)) {
                 world.add(Made { tstate, interp, counter });
             }
+            return;
         }
-        3 | 4 => drop(world.count(thread.thread_state_bind(tstate))),
-        5 | 6 => drop(world.count(thread.thread_state_swap(Some(tstate)))),
-        7 => drop(world.count(thread.thread_state_swap(None))),
-        8 => drop(world.count(thread.thread_state_clear(tstate))),
-        9 => drop(world.count(thread.thread_state_delete(tstate))),
-        10 | 11 => drop(world.count(thread.save_thread())),
-        12 | 13 => drop(world.count(thread.restore_thread(tstate))),
-        14 => {
-            let current = thread.current().unwrap_or(tstate);
-            drop(world.count(thread.end_interpreter(current)));
-        }
-        _ => drop(world.count(thread.eval_breaker_poll())),
-    }
+        3 | 4 => thread.thread_state_bind(tstate),
+        5 | 6 => thread.thread_state_swap(Some(tstate)).map(|_| ()),
+        7 => thread.thread_state_swap(None).map(|_| ()),
+        8 => thread.thread_state_clear(tstate),
+        9 => thread.thread_state_delete(tstate),
+        10 | 11 => thread.save_thread().map(|_| ()),
+        12 | 13 => thread.restore_thread(tstate),
+        14 => thread.end_interpreter(thread.current().unwrap_or(tstate)),
+        _ => thread.eval_breaker_poll(),
+    };
+    world.count(done);
 }
 
 /// If this thread holds a GIL, counts on it, and looks whether it is as it should be.

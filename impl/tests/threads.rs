@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+/// So long that a signal which is lost stops the test.
+const NEVER: Duration = Duration::from_secs(3600);
+
 fn start(interval: Duration) -> (Runtime, Thread, Interp) {
     let (runtime, thread) = Runtime::start(Settings::default().with_switch_interval(interval)).unwrap();
     let main = runtime.main().unwrap();
@@ -34,7 +37,7 @@ fn add(counter: &AtomicU64) {
 fn threads_that_save_and_restore_never_run_at_once() {
     const THREADS: u64 = 4;
     const ROUNDS: u64 = 20_000;
-    let (runtime, thread, main) = start(Duration::from_millis(5));
+    let (runtime, thread, main) = start(NEVER);
     let counter = AtomicU64::new(0);
     thread.save_thread().unwrap();
     thread::scope(|scope| {
@@ -152,7 +155,7 @@ fn interpreters_with_their_own_gil_run_at_once() {
 #[test]
 fn threads_that_swap_between_interpreters_never_run_in_one_at_once() {
     const ROUNDS: u64 = 10_000;
-    let (runtime, thread, main) = start(Duration::from_millis(5));
+    let (runtime, thread, main) = start(NEVER);
     let (own, t1) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
     thread.save_thread().unwrap();
     let counters = [AtomicU64::new(0), AtomicU64::new(0)];

@@ -291,9 +291,13 @@ impl std::fmt::Debug for Knob {
 
 impl Design {
     /// This design with more settings, each written `knob=setting`.
-    pub fn with_settings<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Result<Design, DesignError> {
+    pub fn with_settings<'a>(
+        mut self,
+        words: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Design, DesignError> {
         for word in words {
-            let (name, setting) = word.split_once('=').ok_or_else(|| DesignError::Unknown(word.to_string()))?;
+            let (name, setting) =
+                word.split_once('=').ok_or_else(|| DesignError::Unknown(word.to_string()))?;
             let knob = Design::knob(name).ok_or_else(|| DesignError::Knob(name.to_string()))?;
             if !(knob.set)(&mut self, setting) {
                 return Err(DesignError::Setting(knob, setting.to_string()));

@@ -2,7 +2,8 @@
 
 use cloister_model::check::{Bounds, Scope, shortest};
 use cloister_model::mutant::Mutant;
-use cloister_model::{Design, Grain};
+use cloister_model::rules::{Step, broken_by};
+use cloister_model::{Design, Grain, Runtime};
 use cloister_specs::{Parking, Rule};
 
 fn is_caught(mutant: Mutant, by: Rule) {
@@ -13,10 +14,15 @@ fn is_caught(mutant: Mutant, by: Rule) {
     let run = run.unwrap_or_else(|| panic!("{mutant:?} is not caught by {by}"));
     assert_eq!(run.rule, by);
 
-    let sound = Scope { design: Design::CLOISTER, ..scope };
-    let mut r = cloister_model::Runtime::new(&sound.design);
-    let held = run.moves.iter().all(|mv| r.apply(&sound.design, sound.grain, mv).is_ok());
-    assert!(!held || r.dead.is_none(), "the same run is harmless without the fault");
+    let design = Design::CLOISTER;
+    let mut before = Runtime::new(&design);
+    for mv in &run.moves {
+        let mut after = before;
+        let Ok(outcome) = after.apply(&design, scope.grain, mv) else { break };
+        let step = Step { design: &design, before: &before, mv, outcome, after: &after };
+        assert_eq!(broken_by(&step), None, "the same run is harmless without the fault");
+        before = after;
+    }
 }
 
 macro_rules! caught {

@@ -32,7 +32,8 @@ fn a_design_that_nobody_can_tell_from_ours_is_equivalent() {
 
 #[test]
 fn a_design_that_holds_but_differs_shows_where() {
-    let Verdict::Holds(_, Some(moves)) = verdict("gils=one", Grain::Atomic, [InterpreterConfig::ISOLATED; 2]) else {
+    let Verdict::Holds(_, Some(moves)) = verdict("gils=one", Grain::Atomic, [InterpreterConfig::ISOLATED; 2])
+    else {
         panic!("it holds");
     };
     let told: Vec<_> = moves.iter().map(ToString::to_string).collect();

@@ -80,10 +80,8 @@ pub unsafe fn calls_ours(handle: *mut c_void, names: &[&CStr]) -> Option<bool> {
         let mut found = None;
         for (table_tag, size) in [(JUMPS, JUMPS_SIZE), (RELOCATIONS, RELOCATIONS_SIZE)] {
             let (Some(at), Some(size)) = (table(table_tag), entry(size)) else { continue };
-            let relocations = std::slice::from_raw_parts(
-                at as *const Relocation,
-                size / size_of::<Relocation>(),
-            );
+            let relocations =
+                std::slice::from_raw_parts(at as *const Relocation, size / size_of::<Relocation>());
             for relocation in relocations {
                 let symbol = symbols.add((relocation.info >> 32) as usize);
                 let name = CStr::from_ptr(strings.add((*symbol).name as usize));

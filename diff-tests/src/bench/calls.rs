@@ -1,12 +1,15 @@
-//! Works of one thread: calls, one after the other, that nobody else disturbs.
+//! Works of one thread: calls, one after the other, with nobody to wait for.
+//!
+//! What is told is the time that the thread spends on a processor, so that other processes
+//! do not count.
 
 use super::libpython::{Address, Functions, Python, RawConfig};
-use super::{BenchError, CLOISTER, Contender, Target, Work, per_call};
+use super::{BenchError, CLOISTER, Contender, Target, Work};
 use cloister::{Runtime, Settings, Thread, Tstate};
 use cloister_specs::{CreationError, Fault, InterpreterConfig};
 use std::hint::black_box;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 /// Refused: its own allocator without the check of extension modules.
 const REFUSED: InterpreterConfig =
@@ -14,11 +17,20 @@ const REFUSED: InterpreterConfig =
 
 /// The time of a call, in nanoseconds.
 fn timed(calls: u64, mut call: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
-    let begun = Instant::now();
+    let begun = on_processor();
     for _ in 0..calls {
         call()?;
     }
-    Ok(per_call(begun.elapsed(), calls))
+    let time = on_processor().saturating_sub(begun);
+    Ok(time.as_nanos() as f64 / calls.max(1) as f64)
+}
+
+/// How long this thread was on a processor.
+fn on_processor() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills the struct in.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn started() -> Result<Thread, BenchError> {
@@ -81,19 +93,17 @@ pub fn save_and_restore(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             })
         })
     }));
-    Ok(work("SaveThread and RestoreThread, nobody waits", Some(13.0), contenders))
+    Ok(work("SaveThread + RestoreThread", Some(13.0), contenders))
 }
 
 /// Swapping to another interpreter with a GIL of its own, and back.
 pub fn swap_own(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
-    let name = "Swap to another interpreter and back, own GILs";
-    swap(name, &InterpreterConfig::ISOLATED, &RawConfig::ISOLATED, peer)
+    swap("Swap there and back, own GILs", &InterpreterConfig::ISOLATED, &RawConfig::ISOLATED, peer)
 }
 
 /// Swapping to another interpreter with the same GIL, and back.
 pub fn swap_shared(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
-    let name = "Swap to another interpreter and back, shared GIL";
-    swap(name, &InterpreterConfig::LEGACY, &RawConfig::LEGACY, peer)
+    swap("Swap there and back, shared GIL", &InterpreterConfig::LEGACY, &RawConfig::LEGACY, peer)
 }
 
 fn swap<'a>(
@@ -139,7 +149,7 @@ impl Pair {
 
     fn swap(&self) {
         // SAFETY: both thread states live, and are of this thread.
-        self.tstates.map(|tstate| unsafe { (self.f.swap)(tstate) });
+        self.tstates.iter().for_each(|tstate| _ = unsafe { (self.f.swap)(*tstate) });
     }
 }
 
@@ -182,7 +192,7 @@ pub fn new_and_end(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             })
         })
     }));
-    Ok(work("create an isolated interpreter and end it", None, contenders))
+    Ok(work("create and end an interpreter", None, contenders))
 }
 
 /// A creation that its configuration forbids. The caller has no current thread state: in
@@ -213,11 +223,11 @@ pub fn refused(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             time
         })
     }));
-    Ok(work("a creation that the configuration forbids", None, contenders))
+    Ok(work("creation refused for its config", None, contenders))
 }
 
 /// A creation that fails at its last step, and is undone.
-pub fn undone() -> Result<Work<'static>, BenchError> {
+pub fn undone<'a>() -> Result<Work<'a>, BenchError> {
     let thread = started()?;
     let contender = Contender::new(CLOISTER, move |calls| {
         timed(calls, || {
@@ -228,5 +238,5 @@ pub fn undone() -> Result<Work<'static>, BenchError> {
             }
         })
     });
-    Ok(work("a creation that fails at its last step", None, vec![contender]))
+    Ok(work("creation failing at its last step", None, vec![contender]))
 }

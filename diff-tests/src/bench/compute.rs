@@ -17,12 +17,14 @@ const STEPS: usize = 32;
 const PLAIN: &str = "plain threads";
 
 /// The work.
-pub fn in_two_interpreters() -> Result<Work<'static>, BenchError> {
+pub fn in_two_interpreters<'a>() -> Result<Work<'a>, BenchError> {
     let (runtime, main) = Runtime::start(Settings::default())?;
     let main_tstate = main.save_thread()?;
     let shared = runtime.clone();
     let contenders = vec![
-        Contender::new(CLOISTER, move |loops| with_interpreters(&runtime, &InterpreterConfig::ISOLATED, loops)),
+        Contender::new(CLOISTER, move |loops| {
+            with_interpreters(&runtime, &InterpreterConfig::ISOLATED, loops)
+        }),
         Contender::new("Cloister, shared GIL", move |loops| {
             let _ = (&main, main_tstate);
             with_interpreters(&shared, &InterpreterConfig::LEGACY, loops)
@@ -37,10 +39,10 @@ pub fn in_two_interpreters() -> Result<Work<'static>, BenchError> {
         }),
     ];
     Ok(Work {
-        name: "compute in 2 threads, each in its own interpreter",
+        name: "2 interpreters in 2 threads",
         unit: "M loops/s",
         target: Some(Target::ShareOf(PLAIN, 95.0)),
-        stretch: 10,
+        stretch: 40,
         contenders,
     })
 }

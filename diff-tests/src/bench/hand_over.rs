@@ -25,7 +25,7 @@ const INTERVAL: u32 = 50;
 /// CPython's own.
 const USUAL_INTERVAL: u32 = 5_000;
 
-/// The two works.
+/// See the module.
 pub fn asleep(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
     let (_, thread) = Runtime::start(Settings::default())?;
     let mut contenders = vec![Contender::new(CLOISTER, move |times| {
@@ -42,7 +42,7 @@ pub fn asleep(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
     }));
     let std = Arc::new(Std::default());
     contenders.push(Contender::new("std Mutex and Condvar", move |times| while_asleep(&std, times)));
-    Ok(Work { name: "hand the GIL to a thread that sleeps", unit: "us", target: None, stretch: 2, contenders })
+    Ok(Work { name: "hand-over to a sleeping thread", unit: "us", target: None, stretch: 8, contenders })
 }
 
 /// See the module.
@@ -64,7 +64,7 @@ pub fn on_request(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             time
         })
     }));
-    Ok(Work { name: "hand the GIL over on request", unit: "us", target: None, stretch: 2, contenders })
+    Ok(Work { name: "hand-over on request", unit: "us", target: None, stretch: 8, contenders })
 }
 
 /// Does something while the main thread of CPython has no current thread state.

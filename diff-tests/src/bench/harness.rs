@@ -18,7 +18,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { round: Duration::from_millis(4), least: 15, limit: Duration::from_secs(20) }
+        Effort { round: Duration::from_millis(1), least: 30, limit: Duration::from_secs(20) }
     }
 }
 
@@ -147,37 +147,29 @@ fn told(work: &Work<'_>, samples: &[Vec<f64>], rounds: usize) -> Measured {
 mod tests {
     use super::super::Contender;
     use super::*;
+    use std::cell::RefCell;
 
+    /// Three rounds of two contenders with these values.
     fn measured(target: Target, ours: [f64; 3], theirs: [f64; 3]) -> Measured {
-        let mut turns = Vec::new();
-        let mut rounds = [ours, theirs].map(|values| {
-            let mut values = values.into_iter().cycle();
-            move || values.next().unwrap_or(f64::NAN)
-        });
-        let [a, b] = &mut rounds;
-        let turns = std::cell::RefCell::new(&mut turns);
-        let contender = |name: &'static str, next: &mut dyn FnMut() -> f64| {
-            turns.borrow_mut().push(name);
-            Ok::<f64, BenchError>(next())
+        let turns = RefCell::new(Vec::new());
+        let contender = |name, values: [f64; 3]| {
+            let (mut values, turns) = (values.into_iter().cycle(), &turns);
+            Contender::new(name, move |_| {
+                turns.borrow_mut().push(name);
+                values.next().ok_or(BenchError::Abandoned)
+            })
         };
-        let work = Work {
-            name: "a work",
-            unit: "ns",
-            target: Some(target),
-            stretch: 1,
-            contenders: vec![
-                Contender::new(CLOISTER, |_| contender("ours", a)),
-                Contender::new("theirs", |_| contender("theirs", b)),
-            ],
+        let contenders = vec![contender(CLOISTER, ours), contender("theirs", theirs)];
+        let work = Work { name: "a work", unit: "ns", target: Some(target), stretch: 1, contenders };
+        let effort = Effort { least: 3, ..Effort::NONE };
+        let mut left = 3;
+        let mut go_on = || {
+            left -= 1;
+            left >= 0
         };
-        let effort = Effort { least: 3, limit: Duration::from_secs(1), ..Effort::NONE };
-        let mut rounds = 0;
-        let told = measure(work, &effort, effort.limit, &mut || {
-            rounds += 1;
-            rounds <= 3
-        });
-        assert_eq!(turns.take()[2..6], ["ours", "theirs", "ours", "theirs"]);
-        told.unwrap()
+        let measured = measure(work, &effort, Duration::from_secs(60), &mut go_on).unwrap();
+        assert_eq!(turns.borrow()[..], [CLOISTER, "theirs"].repeat(4));
+        measured
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Python {
     pub fn load(executable: &Path) -> Result<Self, String> {
         let found = cpython::find(executable).into_iter().next().ok_or(NOT_FOUND)?;
         let name = format!("CPython {}", found.version);
-        let explain = |reason: String| format!("{name} is not measured: {reason}");
+        let explain = |reason: String| format!("{} is not measured: {reason}", found.version);
         // A libpython that cannot be initialized ends its process: let that be another one.
         Cpython::start(executable, &found).map_err(|e| explain(e.to_string()))?;
         if LOADED.swap(true, Ordering::Relaxed) {

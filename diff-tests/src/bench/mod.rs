@@ -38,7 +38,6 @@ use cloister_specs::{CreationError, Refusal};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What our runtime is called among the contenders.
 pub const CLOISTER: &str = "Cloister";
@@ -149,8 +148,4 @@ impl fmt::Display for Short {
         };
         f.pad(&format!("{:.digits$}", self.0))
     }
-}
-
-fn per_call(time: Duration, calls: u64) -> f64 {
-    time.as_nanos() as f64 / calls.max(1) as f64
 }

@@ -1,12 +1,14 @@
 //! The arguments of the subcommands.
 
 use super::On;
+use crate::designs::GilMode;
 use clap::{Args, ValueEnum};
+use cloister_model::check::Bounds;
+use cloister_model::{Grain, INTERPS, THREADS, TSTATES};
 use cloister_specs::Rule;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// How much is explored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
@@ -37,9 +39,21 @@ pub struct CheckArgs {
 /// `cloister designs`
 #[derive(Clone, Debug, Args)]
 pub struct DesignsArgs {
-    /// Only these settings of knobs; without any, all of them.
-    #[arg(value_name = "KNOB=SETTING")]
-    pub settings: Vec<Setting>,
+    /// A design to judge: a named one, then settings of its knobs; without any, the table.
+    #[arg(value_name = "DESIGN | KNOB=SETTING")]
+    pub words: Vec<String>,
+    /// How much of a call is one move.
+    #[arg(long, value_parser = grain, default_value = "atomic")]
+    pub grain: Grain,
+    /// Which GILs the interpreters ask for; without it, some one and some the other.
+    #[arg(long, value_enum)]
+    pub gil: Option<GilMode>,
+    /// At most so many threads, interpreters and thread states.
+    #[arg(long, value_name = "T/I/S", value_parser = bounds, default_value = "2/2/3")]
+    pub bounds: Bounds,
+    /// Print the tables of the README.
+    #[arg(long, conflicts_with = "words")]
+    pub markdown: bool,
     /// Write the result to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -88,9 +102,18 @@ pub struct ExploreArgs {
     /// The design to explore.
     #[arg(long, default_value = "cloister")]
     pub design: String,
-    /// How much of it.
-    #[arg(long, value_enum, default_value_t)]
-    pub scope: ScopeArg,
+    /// Other settings of its knobs.
+    #[arg(value_name = "KNOB=SETTING")]
+    pub settings: Vec<String>,
+    /// How much of a call is one move.
+    #[arg(long, value_parser = grain, default_value = "merged")]
+    pub grain: Grain,
+    /// Which GILs the interpreters ask for; without it, some one and some the other.
+    #[arg(long, value_enum)]
+    pub gil: Option<GilMode>,
+    /// At most so many threads, interpreters and thread states.
+    #[arg(long, value_name = "T/I/S", value_parser = bounds, default_value = "2/2/3")]
+    pub bounds: Bounds,
     /// Where the explorer listens.
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub address: SocketAddr,
@@ -115,28 +138,6 @@ pub struct BenchArgs {
     pub json: Option<PathBuf>,
 }
 
-/// A knob and how it is set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// The knob.
-    pub knob: String,
-    /// How it is set.
-    pub setting: String,
-}
-
-impl FromStr for Setting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((knob, setting)) if !knob.is_empty() && !setting.is_empty() => {
-                Ok(Setting { knob: knob.into(), setting: setting.into() })
-            }
-            _ => Err("a setting is written knob=setting".into()),
-        }
-    }
-}
-
 /// The areas that there are rules of.
 pub fn areas() -> BTreeSet<&'static str> {
     Rule::ALL.into_iter().map(Rule::area).collect()
@@ -147,5 +148,27 @@ fn area(text: &str) -> Result<String, String> {
     match known.iter().find(|area| area.eq_ignore_ascii_case(text)) {
         Some(area) => Ok((*area).into()),
         None => Err(format!("the areas are {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn grain(text: &str) -> Result<Grain, String> {
+    let known = || Grain::ALL.map(Grain::name).join(", ");
+    Grain::ALL
+        .into_iter()
+        .find(|grain| grain.name() == text)
+        .ok_or_else(|| format!("the grains are {}", known()))
+}
+
+fn bounds(text: &str) -> Result<Bounds, String> {
+    let wrong =
+        || format!("bounds are threads/interpreters/thread states, 1/1/1 to {THREADS}/{INTERPS}/{TSTATES}");
+    let numbers: Result<Vec<u8>, _> = text.split('/').map(str::parse).collect();
+    match numbers.map_err(|_| wrong())?.as_slice() {
+        [t, i, s] => {
+            let bounds = Bounds::new(*t, *i, *s);
+            let kept = (bounds.threads, bounds.interps, bounds.tstates) == (*t, *i, *s);
+            if kept && *t > 0 && *i > 0 && *s > 0 { Ok(bounds) } else { Err(wrong()) }
+        }
+        _ => Err(wrong()),
     }
 }

@@ -23,6 +23,7 @@ pub fn run_with(
 ) -> Result<Exit, CliError> {
     if let Err(reason) = &peer {
         writeln!(context.out, "CPython: {reason}\n")?;
+        context.out.flush()?;
     }
     let measured = measure(effort, peer.as_ref().ok(), context)?;
     write!(context.out, "{}", table(&measured))?;
@@ -65,28 +66,23 @@ fn explained(error: BenchError) -> CliError {
     }
 }
 
-/// The works, a row for each contender.
+/// The works, and below each its contenders.
 fn table(measured: &[Measured]) -> String {
-    let heading = ["work", "", "median", "least - greatest", "unit", "to ours", "target", "met"];
-    let mut table = Table::new(heading).numbers(2).numbers(3).numbers(5);
+    let mut table = Table::new(["", "median", "least", "greatest", "to ours", "target", "met"]);
+    for column in 1..5 {
+        table = table.numbers(column);
+    }
     for m in measured {
-        let range = |name: &str| {
-            m.ranges.get(name).map_or(String::new(), |[a, b]| format!("{} - {}", Short(*a), Short(*b)))
-        };
         let met = m.met.map_or("", |met| if met { "yes" } else { "no" });
-        table.row([
-            m.work,
-            CLOISTER,
-            &Short(m.cloister).to_string(),
-            &range(CLOISTER),
-            m.unit,
-            "",
-            m.target.as_deref().unwrap_or_default(),
-            met,
-        ]);
-        for (name, value) in &m.peers {
-            let ratio = format!("{} x", Short(value / m.cloister));
-            table.row(["", name, &Short(*value).to_string(), &range(name), m.unit, &ratio, "", ""]);
+        let title = format!("{}, {}", m.work, m.unit);
+        table.row([&title, "", "", "", "", m.target.as_deref().unwrap_or_default(), met]);
+        let ours = [(CLOISTER, m.cloister)];
+        for (name, median) in ours.into_iter().chain(m.peers.iter().map(|(name, v)| (name.as_str(), *v))) {
+            let [least, greatest] = m.ranges.get(name).copied().unwrap_or([f64::NAN; 2]);
+            let ratio =
+                if name == CLOISTER { String::new() } else { format!("{} x", Short(median / m.cloister)) };
+            let [median, least, greatest] = [median, least, greatest].map(|v| Short(v).to_string());
+            table.row([&format!("  {name}"), &median, &least, &greatest, &ratio, "", ""]);
         }
     }
     table.to_string()

@@ -113,7 +113,9 @@ fn rows(seed: u64, runs: u64, context: &mut Context<'_>) -> Result<Vec<stage::Ro
             let runs = runs.div_ceil(CPYTHON_SHARE);
             let bar = context.progress.stage("lockstep, CPython", Some(runs));
             let plan = on_cpython::plan(seed, runs);
-            let row = on_cpython::generated_by(WORKERS, &executable, &found, &plan, &stop, &|n| _ = bar.advance(n))?;
+            let row = on_cpython::generated_by(WORKERS, &executable, &found, &plan, &stop, &|n| {
+                _ = bar.advance(n)
+            })?;
             bar.finish(&format!("{} moves compared", row.tally.ops));
             rows.push(row);
         }
@@ -129,7 +131,16 @@ pub fn is_sound(row: &stage::Row) -> bool {
 /// The subjects, a row each.
 pub fn table(rows: &[stage::Row]) -> String {
     let mut table = Table::new([
-        "subject", "runs", "moves", "accepted", "refused", "agreed %", "poisoned", "diverged", "states", "moves/s",
+        "subject",
+        "runs",
+        "moves",
+        "accepted",
+        "refused",
+        "agreed %",
+        "poisoned",
+        "diverged",
+        "states",
+        "moves/s",
         "its share %",
     ]);
     for column in 1..11 {

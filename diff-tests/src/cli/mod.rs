@@ -7,8 +7,11 @@
 pub mod args;
 pub mod ask;
 pub mod bench;
+pub mod check;
+pub mod designs;
 mod engine;
 mod error;
+pub mod explore;
 pub mod lockstep;
 pub mod replay;
 pub mod rules;
@@ -33,6 +36,12 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check that everything is as it is declared: the main job.
+    Check(args::CheckArgs),
+    /// Show what becomes of each knob, or of a design of your own.
+    Designs(args::DesignsArgs),
+    /// Walk through the states of a design in a browser.
+    Explore(args::ExploreArgs),
     /// Run the model beside our implementation and CPython, and compare.
     Lockstep(args::LockstepArgs),
     /// Tell a run again to the model, our implementation or CPython, and draw it.
@@ -78,6 +87,9 @@ pub struct Context<'a> {
 /// Does what was asked for.
 pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
     match cli.command {
+        Command::Check(args) => check::run(args, context),
+        Command::Designs(args) => designs::run(args, context),
+        Command::Explore(args) => explore::run(args, context),
         Command::Lockstep(args) => lockstep::run(args, context),
         Command::Replay(args) => replay::run(args, &mut subjects()?, context),
         Command::Ask(args) => ask::run(args, &mut subjects()?, context),

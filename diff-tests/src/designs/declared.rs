@@ -19,6 +19,7 @@
 
 use super::GilMode;
 use super::judge::Judged;
+use super::show::phrase;
 use cloister_model::{Design, Grain};
 use cloister_specs::Rule;
 use serde::Deserialize;
@@ -165,6 +166,12 @@ impl Entry {
         name + &self.grain.map(|grain| format!(", {grain}")).unwrap_or_default()
     }
 
+    /// The verdict in a phrase: `broken GIL-7`.
+    pub fn phrase(&self) -> String {
+        let rule = self.rule.map(|rule| format!(" {}", rule.id())).unwrap_or_default();
+        self.verdict.text().to_string() + &rule
+    }
+
     fn check(&self) -> Result<(), String> {
         if Design::by_name(&self.base).is_none() {
             let names = Design::NAMED.map(|(name, _)| name).join(", ");
@@ -200,15 +207,13 @@ impl Entry {
     }
 
     fn contradicts(&self, judged: &Judged) -> Option<String> {
-        let about = |rule: Option<Rule>| rule.map(|rule| format!(" {}", rule.id())).unwrap_or_default();
         let declared = match (self.verdict, judged.row.grain) {
             (Said::Equivalent, Grain::Merged | Grain::Fine) => Said::Holds.text(),
             (said, _) => said.text(),
         };
         let found = judged.verdict.text();
         if (found, judged.rule()) != (declared, self.rule) {
-            let (found, declared) = (found.to_string() + &about(judged.rule()), about(self.rule));
-            return Some(format!("{found}, declared as {}{declared}", self.verdict.text()));
+            return Some(format!("{}, declared as {}", phrase(judged), self.phrase()));
         }
         (judged.breaks != self.breaks).then(|| {
             format!("its runs first break {}, declared are {}", list(&judged.breaks), list(&self.breaks))

@@ -89,6 +89,18 @@ impl Row {
         Scope { configs: self.gil.configs(), only: self.only, ..whole }
     }
 
+    /// The areas of the rules that it is about.
+    pub fn areas(&self) -> &'static [&'static str] {
+        match self.turned.map(|(knob, _)| knob.name) {
+            None => &["LIFE", "TLS", "GIL"],
+            Some("failed-creation" | "creation-errors" | "out-of-memory" | "own-gil-shared-obmalloc") => {
+                &["LIFE"]
+            }
+            Some("current" | "gilstate-unbind") => &["TLS"],
+            Some(_) => &["GIL"],
+        }
+    }
+
     /// Is a fault of the base mended here, rather than one put in?
     pub fn mends(&self) -> bool {
         self.turned.is_some() && self.base != "cloister"

@@ -42,14 +42,16 @@ impl Plan {
 /// How often each kind of call is tried, in the order of `OpKind::ALL`.
 const WEIGHTS: [u32; OpKind::ALL.len()] = [8, 6, 9, 14, 14, 4, 6, 10, 16, 8];
 /// One choice in so many is wild.
-const WILD: u32 = 10;
+const WILD: u32 = 6;
 /// How often a thread chooses again before it makes no call at all.
 const TRIES: u32 = 8;
 /// One call in so many is followed by work.
 const WORK: u32 = 3;
 /// The most polls in one piece of work, and the looks at nothing between two.
-const POLLS: u32 = 40;
+const POLLS: u32 = 20;
 const SPINS: u32 = 400;
+/// How long a thread that has made its calls sleeps between two polls.
+const REST: Duration = Duration::from_micros(100);
 /// How many dead thread states and interpreters are remembered for wild calls.
 const STALE: usize = 3;
 
@@ -77,7 +79,10 @@ struct Shared {
     interps: AtomicU8,
     tstates: AtomicU8,
     gate: Barrier,
+    /// How many threads have made all their calls.
     finished: AtomicUsize,
+    /// How many of them are inside a poll.
+    polling: AtomicUsize,
     calls: u32,
 }
 
@@ -152,12 +157,7 @@ fn run(shared: &Shared, thread: &Thread, me: usize, rng: Rng) -> Left {
             worker.work();
         }
     }
-    shared.finished.fetch_add(1, SeqCst);
-    while shared.finished.load(SeqCst) < THREADS {
-        // Whoever still waits for the GIL gets it.
-        let _ = thread.eval_breaker_poll();
-        thread::yield_now();
-    }
+    shared.rest(thread);
     shared.gate.wait();
     let current = thread.current().map(|t| t.serial());
     Left { serial: thread.serial(), current, faults: worker.faults }
@@ -173,7 +173,23 @@ impl Shared {
             tstates: AtomicU8::new(TSTATES as u8 - 1),
             gate: Barrier::new(THREADS),
             finished: AtomicUsize::new(0),
+            polling: AtomicUsize::new(0),
             calls,
+        }
+    }
+
+    /// This thread has made its calls: it polls until all have, so that whoever waits for
+    /// its GIL gets it. In the end it keeps it only if nobody can be waiting.
+    fn rest(&self, thread: &Thread) {
+        self.finished.fetch_add(1, SeqCst);
+        while self.finished.load(SeqCst) < THREADS {
+            self.polling.fetch_add(1, SeqCst);
+            let _ = thread.eval_breaker_poll();
+            self.polling.fetch_sub(1, SeqCst);
+            thread::sleep(REST);
+        }
+        if self.polling.load(SeqCst) > 0 && thread.current().is_some() {
+            let _ = thread.save_thread();
         }
     }
 
@@ -401,7 +417,10 @@ impl Worker<'_> {
         match self.rng.u8(0..8) {
             0..3 => InterpreterConfig::ISOLATED,
             3..6 => InterpreterConfig::LEGACY,
-            _ => self.rng.choice(InterpreterConfig::all().collect::<Vec<_>>()).unwrap_or(InterpreterConfig::LEGACY),
+            _ => self
+                .rng
+                .choice(InterpreterConfig::all().collect::<Vec<_>>())
+                .unwrap_or(InterpreterConfig::LEGACY),
         }
     }
 }

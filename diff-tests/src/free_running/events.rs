@@ -5,7 +5,7 @@ use cloister_model::Runtime;
 use cloister_model::label::{Asked, Label};
 use cloister_specs::{InterpId, Move, OpKind, Parking, ThreadId, TstateId};
 use cloister_traced::Serial;
-use cloister_traced::trace::{Effect, Gil};
+use cloister_traced::trace::{Argument, Effect, Gil};
 
 use super::rejection::Reason;
 use super::replay::Replay;
@@ -88,7 +88,8 @@ impl Replay {
                     _ => return Err(Reason::Other),
                 }
                 self.step(h)?;
-                self.freed()
+                self.names.forget(&self.model);
+                Ok(())
             }
             Effect::Ending { interp, tstate } if may(&[OpKind::EndInterpreter]) => {
                 let ends = self.names.tstate(tstate).map(|t| self.model.tstate(t).interp);
@@ -103,7 +104,8 @@ impl Replay {
                 }
                 self.step(h)?;
                 self.step(h)?;
-                self.freed()
+                self.names.forget(&self.model);
+                Ok(())
             }
             Effect::Listed { .. }
             | Effect::Bound(_)
@@ -114,16 +116,21 @@ impl Replay {
         }
     }
 
-    /// Begins a call whose first label changes this thread state.
-    fn change(&mut self, h: ThreadId, serial: Serial) -> Result<(), Reason> {
-        let t = self.names.tstate(serial).ok_or(Reason::Other)?;
-        let of_call = self.call(h).map(|call| call.argument);
-        self.expect(of_call == Some(cloister_traced::trace::Argument::Tstate(serial)))?;
-        self.begin(h)?;
-        if self.model.listed(t) { Ok(()) } else { self.freed() }
+    /// The slot that the model gives to the next thread state.
+    fn next_tstate(&self) -> Result<TstateId, Reason> {
+        self.model.free_tstate().ok_or(Reason::NoRoom)
     }
 
-    fn freed(&mut self) -> Result<(), Reason> {
+    /// The slot that the model gives to the next interpreter.
+    fn next_interp(&self) -> Result<InterpId, Reason> {
+        Runtime::interp_ids().find(|i| !self.model.interp_listed(*i)).ok_or(Reason::NoRoom)
+    }
+
+    /// Begins a call whose first label changes this thread state.
+    fn change(&mut self, h: ThreadId, serial: Serial) -> Result<(), Reason> {
+        let of_call = self.call(h).map(|call| call.argument);
+        self.expect(of_call == Some(Argument::Tstate(serial)))?;
+        self.begin(h)?;
         self.names.forget(&self.model);
         Ok(())
     }
@@ -143,7 +150,8 @@ impl Replay {
         if let Some(holder) = self.model.gils[g.index()].holder {
             return Err(Reason::Held(holder));
         }
-        let mv = match label {
+        // The unlock may have signalled it.
+        let mv = match self.model.thread(h).top() {
             Label::TakeWait { signalled: false, .. } => Move::Expire { thread: h, prefer: h },
             _ => Move::Step { thread: h, prefer: h },
         };

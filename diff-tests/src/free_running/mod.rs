@@ -19,8 +19,9 @@
 //! - A call of which nothing but the answer is missing ends *early* if another thread's call
 //!   is refused because of it.
 //! - A refusal is *explained* if the guard refuses so in a state between `Called` and
-//!   `Returned`, or in one to which other threads could have come by quiet labels. A refused
-//!   call changes nothing, so which of these states it was does not matter afterwards.
+//!   `Returned`, or in one to which other threads could have come by quiet labels or by the
+//!   change that they tell next. A refused call changes nothing, so which of these states it
+//!   was does not matter afterwards.
 //!
 //! So one run of the model is tried, not many, and a rejection names the event at which it
 //! cannot go on. What is not told cannot be checked: expiries that ask for nothing, signals
@@ -30,8 +31,8 @@ mod driver;
 mod events;
 mod names;
 mod recording;
-mod rejection;
 mod refusals;
+mod rejection;
 mod replay;
 mod validate;
 

@@ -3,17 +3,17 @@
 use cloister_model::label::Label;
 use cloister_model::{Grain, Runtime};
 use cloister_specs::{Move, Rule, Start, ThreadId};
-use cloister_traced::trace::Answer;
+use cloister_traced::trace::{Answer, Effect, Event};
 
 use super::recording::THREADS;
 use super::rejection::Reason;
-use super::replay::{Progress, Replay, begins_quietly, quiet};
+use super::replay::{Call, Progress, Replay, begins_quietly, quiet};
 
 impl Replay {
     /// Looks which calls that are going to be refused the model would refuse now.
     pub fn explain(&mut self) -> Result<(), Reason> {
         for h in Runtime::thread_ids() {
-            let open = |call: super::replay::Call| call.progress == Progress::Called && !call.explained;
+            let open = |call: Call| call.progress == Progress::Called && !call.explained;
             if let Some(Answer::Refused(rule)) = self.answer_ahead(h)
                 && self.call(h).is_some_and(open)
                 && self.refuses(h, rule)?
@@ -34,16 +34,24 @@ impl Replay {
         Ok(found)
     }
 
-    /// This state of the model, and those to which this thread can come from it quietly.
+    /// This state of the model, and those to which this thread can come from it quietly, or
+    /// by the change of the lists that it is about to tell: some guards look at what is
+    /// changed without the list lock, and so before it is told.
     fn quietly(&self, model: Runtime, h: ThreadId) -> impl Iterator<Item = Runtime> {
         let mut begun = self.call(h).is_some_and(|call| call.progress != Progress::Called);
+        let mut changed = false;
         std::iter::successors(Some(model), move |model| {
-            let mv = if model.thread(h).top() == Label::Idle && !begun {
-                begun = true;
-                self.beginning(h)
-            } else {
-                quiet(&self.design, model, self.call(h), h)
+            let beginning = if begun { None } else { self.beginning(h) };
+            let going_on = beginning.or_else(|| quiet(&self.design, model, self.call(h), h));
+            let mv = match going_on {
+                _ if changed => None,
+                Some(mv) => Some(mv),
+                None => {
+                    changed = true;
+                    self.changing(h, begun, model)
+                }
             }?;
+            begun = true;
             let mut next = *model;
             next.apply(&self.design, Grain::Fine, &mv).ok()?;
             Some(next)
@@ -54,6 +62,23 @@ impl Replay {
     fn beginning(&self, h: ThreadId) -> Option<Move> {
         let refused = matches!(self.answer_ahead(h), Some(Answer::Refused(_)));
         let call = self.call(h).filter(|call| begins_quietly(call.kind) && !refused)?;
+        self.start(h, call)
+    }
+
+    /// The move by which a thread state is cleared or deleted, if this is what the thread
+    /// tells next.
+    fn changing(&self, h: ThreadId, begun: bool, model: &Runtime) -> Option<Move> {
+        let Event::Effect(effect) = self.ahead(h)? else { return None };
+        match (effect, model.thread(h).top()) {
+            (Effect::Cleared(_) | Effect::Deleted(_), Label::Idle) if !begun => self.start(h, self.call(h)?),
+            (Effect::Ended { .. }, Label::EndDelete(_)) | (Effect::Undone { .. }, Label::UndoDelete(_)) => {
+                Some(Move::Step { thread: h, prefer: h })
+            }
+            _ => None,
+        }
+    }
+
+    fn start(&self, h: ThreadId, call: Call) -> Option<Move> {
         let op = self.names.op(call.kind, call.argument, call.fault)?;
         Some(Move::Start(Start { thread: h, op, at: None, prefer: h }))
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use cloister_model::label::Label;
 use cloister_model::rules::{Step, broken_by};
 use cloister_model::{Design, Grain, Outcome, Runtime};
-use cloister_specs::{Fault, InterpId, Move, Op, OpKind, Reply, Rule, Start, ThreadId, TstateId};
+use cloister_specs::{Fault, Move, Op, OpKind, Reply, Rule, Start, ThreadId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::Report;
@@ -90,10 +90,15 @@ impl Replay {
         }
     }
 
+    /// The next event of this thread.
+    pub fn ahead(&self, h: ThreadId) -> Option<Event> {
+        self.places[h.index() % THREADS].ahead.front().copied()
+    }
+
     /// The answer that is the next event of this thread, if it is one.
     pub fn answer_ahead(&self, h: ThreadId) -> Option<Answer> {
-        match self.places[h.index() % THREADS].ahead.front() {
-            Some(Event::Returned(answer)) => Some(*answer),
+        match self.ahead(h) {
+            Some(Event::Returned(answer)) => Some(answer),
             _ => None,
         }
     }
@@ -164,16 +169,6 @@ impl Replay {
         self.names.op(call.kind, call.argument, call.fault).ok_or(Reason::Malformed)
     }
 
-    /// The slot that the model gives to the next thread state.
-    pub fn next_tstate(&self) -> Result<TstateId, Reason> {
-        self.model.free_tstate().ok_or(Reason::NoRoom)
-    }
-
-    /// The slot that the model gives to the next interpreter.
-    pub fn next_interp(&self) -> Result<InterpId, Reason> {
-        Runtime::interp_ids().find(|i| !self.model.interp_listed(*i)).ok_or(Reason::NoRoom)
-    }
-
     /// Begins the call of this thread.
     pub fn begin(&mut self, h: ThreadId) -> Result<Outcome, Reason> {
         let op = self.op(h)?;
@@ -207,7 +202,9 @@ impl Replay {
 /// Does a call of this kind begin with a label that is not told?
 pub(super) const fn begins_quietly(kind: OpKind) -> bool {
     match kind {
-        OpKind::ThreadStateSwap | OpKind::SaveThread | OpKind::RestoreThread | OpKind::EvalBreakerPoll => true,
+        OpKind::ThreadStateSwap | OpKind::SaveThread | OpKind::RestoreThread | OpKind::EvalBreakerPoll => {
+            true
+        }
         OpKind::NewInterpreterFromConfig
         | OpKind::EndInterpreter
         | OpKind::ThreadStateNew

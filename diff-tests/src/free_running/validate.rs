@@ -100,7 +100,9 @@ impl Replay {
                 return Err(Reason::NotRefused { refused: rule, model });
             }
             (Answer::Refused(_), Progress::Called) => self.report.refused += 1,
-            (Answer::Refused(rule), Progress::Begun | Progress::Over) => return Err(Reason::RefusedLate(rule)),
+            (Answer::Refused(rule), Progress::Begun | Progress::Over) => {
+                return Err(Reason::RefusedLate(rule));
+            }
             // A creation that fails before anything is made has no effect to tell.
             (Answer::Failed(_), Progress::Called) => {
                 self.begin(h)?;

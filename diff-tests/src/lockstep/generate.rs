@@ -3,9 +3,7 @@
 
 use cloister_model::label::Label;
 use cloister_model::{Design, INTERPS, Runtime, TSTATES};
-use cloister_specs::{
-    Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Start, ThreadId, TstateId,
-};
+use cloister_specs::{Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Start, ThreadId, TstateId};
 use fastrand::Rng;
 
 /// What is generated.
@@ -131,7 +129,9 @@ impl Generator {
                 let fault = if fails { self.rng.choice(&self.mix.faults).copied() } else { None };
                 Op::NewInterpreterFromConfig { config, fault }
             }
-            OpKind::EndInterpreter => Op::EndInterpreter(r.thread(h).current.unwrap_or_else(|| self.tstate())),
+            OpKind::EndInterpreter => {
+                Op::EndInterpreter(r.thread(h).current.unwrap_or_else(|| self.tstate()))
+            }
             OpKind::ThreadStateNew => Op::ThreadStateNew(InterpId(self.rng.u8(0..INTERPS as u8))),
             OpKind::ThreadStateBind => Op::ThreadStateBind(self.tstate()),
             OpKind::ThreadStateSwap => {

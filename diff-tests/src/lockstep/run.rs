@@ -69,7 +69,12 @@ impl<'a> Lockstep<'a> {
     ///
     /// # Errors
     /// The subject was lost.
-    pub fn run(&mut self, plan: &Plan, stop: &AtomicBool, mut each: impl FnMut(u64)) -> Result<Ended, SubjectError> {
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        stop: &AtomicBool,
+        mut each: impl FnMut(u64),
+    ) -> Result<Ended, SubjectError> {
         let begin = Instant::now();
         let mut ended = Ended::Agreed;
         for k in 0..plan.runs {

@@ -32,6 +32,7 @@ pub fn shrink(
     };
     let mut chunk = best.moves.len() / 2;
     while chunk > 0 {
+        let before = best.moves.len();
         let mut at = 0;
         while at < best.moves.len() {
             let end = (at + chunk).min(best.moves.len());
@@ -41,7 +42,9 @@ pub fn shrink(
                 Some(_) | None => at += chunk,
             }
         }
-        chunk /= 2;
+        if best.moves.len() == before {
+            chunk /= 2;
+        }
     }
     best.seed = found.seed;
     Ok(best)

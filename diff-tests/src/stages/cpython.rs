@@ -21,7 +21,8 @@ const LENGTH: u32 = 24;
 /// out, and so are faults that cannot be injected into it.
 pub fn mix() -> Mix {
     let hole = InterpreterConfig { use_main_obmalloc: true, ..InterpreterConfig::ISOLATED };
-    let bad_settings = InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
+    let bad_settings =
+        InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
     let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
     Mix {
         weights: [2, 4, 10, 14, 14, 6, 8, 14, 16, 10],
@@ -80,10 +81,15 @@ pub fn generated_by(
         };
         let children: Vec<_> = (0..workers.max(1)).map(work).collect();
         let lost = || SubjectError { subject: "CPython", reason: "a worker of the harness panicked".into() };
-        children.into_iter().map(|child| child.join().unwrap_or_else(|_| Err(lost()))).collect::<Result<Vec<_>, _>>()
+        children
+            .into_iter()
+            .map(|child| child.join().unwrap_or_else(|_| Err(lost())))
+            .collect::<Result<Vec<_>, _>>()
     })?;
     let mut rows = rows.into_iter();
-    let Some(mut all) = rows.next() else { return generated(executable, found, plan, stop, &mut |n| each(n)) };
+    let Some(mut all) = rows.next() else {
+        return generated(executable, found, plan, stop, &mut |n| each(n));
+    };
     for row in rows {
         all.tally.merge(&row.tally);
         all.divergence = all.divergence.or(row.divergence);
@@ -147,4 +153,39 @@ pub fn witnesses(
         each(1);
     }
     Ok(all)
+}
+
+/// Which setting of which knob a witness shows.
+pub fn knob_of(witness: &str) -> Option<(&'static str, &'static str)> {
+    Some(match witness {
+        "caller_loses_its_gil_when_a_creation_fails" | "failed_creation_empties_the_gilstate_slot" => {
+            ("failed-creation", "swaps-back-without-gil")
+        }
+        "own_gil_with_the_main_allocator_is_accepted" => ("own-gil-shared-obmalloc", "accepted"),
+        "memory_exhaustion_answers_a_good_status" => ("out-of-memory", "ok-with-null"),
+        "waiter_of_another_interpreter_starves" => ("drop-request", "per-interpreter"),
+        "switch_is_awaited_again_when_an_address_is_reused" => ("last-holder", "address"),
+        "thread_state_deleted_during_a_poll" | "interpreter_ended_during_a_save" => {
+            ("tstate-in-use", "unguarded")
+        }
+        "thread_state_deleted_by_another_thread" => ("gilstate-unbind", "callers-slot"),
+        _ => return None,
+    })
+}
+
+/// What 3.13.0 has mended.
+const MENDED_IN_3_13: [&str; 4] = [
+    "caller_loses_its_gil_when_a_creation_fails",
+    "failed_creation_empties_the_gilstate_slot",
+    "memory_exhaustion_answers_a_good_status",
+    "waiter_of_another_interpreter_starves",
+];
+
+/// Should this release show the fault? `None`: it was not looked at when this was written.
+pub fn expected(witness: &Witness) -> Option<bool> {
+    match (witness.version.minor, witness.version.micro) {
+        (12, 1) => Some(true),
+        (13, 0) => Some(!MENDED_IN_3_13.contains(&witness.name)),
+        _ => None,
+    }
 }

@@ -49,7 +49,12 @@ pub fn plain(plan: &Plan, stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Resul
     one(&plan, &mut Plain::new(), stop, each)
 }
 
-fn one(plan: &Plan, subject: &mut dyn Subject, stop: &AtomicBool, each: &mut dyn FnMut(u64)) -> Result<Row, SubjectError> {
+fn one(
+    plan: &Plan,
+    subject: &mut dyn Subject,
+    stop: &AtomicBool,
+    each: &mut dyn FnMut(u64),
+) -> Result<Row, SubjectError> {
     let name = subject.name().to_string();
     let mut lockstep = Lockstep::new(Design::CLOISTER, subject);
     let ended = lockstep.run(plan, stop, each)?;

@@ -194,6 +194,7 @@ impl Thread {
     fn undo(&self, interp: Interp, tstate: Tstate, caller: &Caller) {
         let lists = self.inner().lists();
         self.finalize(tstate);
+        self.use_held(tstate);
         drop(lists);
         self.leave(tstate);
         if let Ok(gil) = self.gil_of(tstate) {

@@ -43,6 +43,7 @@ impl Thread {
         let gil = self.gil_of(tstate)?;
         interp.slot.set_phase(Phase::Finalizing);
         self.finalize(tstate);
+        self.use_held(tstate);
         self.effect(Effect::Ending { interp: interp.serial, tstate: tstate.serial });
         drop(lists);
 

@@ -69,11 +69,8 @@ impl Visitor for &Renaming {
 
 impl Thread {
     fn visit(&mut self, v: &mut impl Visitor) {
-        for t in [&mut self.current, &mut self.gilstate, &mut self.entry, &mut self.entry_gilstate] {
-            if let Some(t) = t {
-                v.tstate(t);
-            }
-        }
+        let named = [&mut self.current, &mut self.gilstate, &mut self.entry, &mut self.entry_gilstate];
+        named.into_iter().flatten().for_each(|t| v.tstate(t));
         for label in &mut self.stack {
             label.visit(v);
         }

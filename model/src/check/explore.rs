@@ -1,6 +1,7 @@
 //! The stateright adapter: every state of a scope.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -31,6 +32,16 @@ impl fmt::Debug for Node {
             Some(rule) => write!(f, "\n{}", breach(rule)),
             None => Ok(()),
         }
+    }
+}
+
+/// A move, which stateright's Explorer shows in the text form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Action(pub Move);
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 
@@ -79,7 +90,7 @@ impl Explorer {
 
 impl Model for Explorer {
     type State = Node;
-    type Action = Move;
+    type Action = Action;
 
     fn init_states(&self) -> Vec<Node> {
         let runtime = Runtime::new(&self.scope.design);
@@ -88,7 +99,7 @@ impl Model for Explorer {
         vec![Node { runtime, broke: broke.filter(|r| self.scope.only.is_none_or(|o| o == *r)) }]
     }
 
-    fn actions(&self, node: &Node, out: &mut Vec<Move>) {
+    fn actions(&self, node: &Node, out: &mut Vec<Action>) {
         if node.broke.is_some() {
             return;
         }
@@ -97,10 +108,12 @@ impl Model for Explorer {
             return;
         }
         self.expanded.fetch_add(1, Relaxed);
-        self.scope.moves(&node.runtime, out, |kind, rule| self.coverage.refused(kind, rule));
+        let mut moves = Vec::new();
+        self.scope.moves(&node.runtime, &mut moves, |kind, rule| self.coverage.refused(kind, rule));
+        out.extend(moves.into_iter().map(Action));
     }
 
-    fn next_state(&self, node: &Node, mv: Move) -> Option<Node> {
+    fn next_state(&self, node: &Node, Action(mv): Action) -> Option<Node> {
         let mut after = node.runtime;
         let outcome = after.apply(&self.scope.design, self.scope.grain, &mv).ok()?;
         let step =
@@ -118,17 +131,20 @@ impl Model for Explorer {
         vec![Property::always("every rule holds", |_, node: &Node| node.broke.is_none())]
     }
 
-    fn format_action(&self, mv: &Move) -> String {
-        mv.to_string()
-    }
-
-    fn format_step(&self, node: &Node, mv: Move) -> Option<String> {
+    fn format_step(&self, node: &Node, action: Action) -> Option<String> {
         let mut after = node.runtime;
-        let outcome = after.apply(&self.scope.design, self.scope.grain, &mv).ok()?;
-        let broke = self.next_state(node, mv)?.broke.map(breach);
+        let outcome = after.apply(&self.scope.design, self.scope.grain, &action.0).ok()?;
+        let broke = self.next_state(node, action)?.broke.map(breach);
         let told = std::iter::once(outcome.to_string()).chain(broke).chain([after.to_string()]);
         Some(told.collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// Serves stateright's Explorer for this scope on this address, until the process ends.
+/// Nothing is renamed, so that ids stay what they are from state to state.
+pub fn serve(scope: &Scope, address: SocketAddr) {
+    let plain = Scope { symmetry: false, ..scope.clone() };
+    Explorer::new(plain, u64::MAX, Arc::default()).checker().serve(address);
 }
 
 /// What an exploration found.

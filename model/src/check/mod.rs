@@ -10,7 +10,7 @@ mod verdict;
 
 pub use canonical::{Renaming, canonical, rename};
 pub use coverage::{Coverage, Tally};
-pub use explore::{Exploration, Explorer, Node, Watch, explore};
+pub use explore::{Action, Exploration, Explorer, Node, Watch, explore, serve};
 pub use product::{Product, same_view};
 pub use scope::{Bounds, Scope};
 pub use shortest::{Run, shortest};

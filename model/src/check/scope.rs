@@ -224,11 +224,10 @@ impl Preferences {
             Label::DropWait { gil, signalled: false, .. } => Some((true, gil)),
             _ => None,
         };
-        let mut waiters = [false; THREADS];
-        for k in 0..THREADS {
+        let waiters = std::array::from_fn(|k| {
             let here = condition(k);
-            waiters[k] = here.is_some() && (0..THREADS).any(|o| o != k && condition(o) == here);
-        }
+            here.is_some() && (0..THREADS).any(|o| o != k && condition(o) == here)
+        });
         Preferences { waiters, next: 0, any: false }
     }
 }

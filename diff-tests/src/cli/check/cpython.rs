@@ -1,0 +1,132 @@
+//! CPython 3.12.1 beside its model, and the faults that it and 3.13 show.
+
+use super::lockstep::{SEED, unsound};
+use super::{Asked, Stage};
+use crate::cli::args::ScopeArg;
+use crate::cli::lockstep::{RowReport, table};
+use crate::cli::{CliError, Context};
+use crate::cpython::{self, Found, NOT_FOUND, Witness};
+use crate::report::Report;
+use crate::stages::cpython as stage;
+use crate::table::Table;
+use std::path::Path;
+
+/// The recorded corpus, generated runs, and witnesses.
+pub struct Cpython;
+
+/// Children that CPython runs in at the same time.
+const WORKERS: u64 = 2;
+
+fn runs(level: ScopeArg) -> u64 {
+    match level {
+        ScopeArg::Quick => 200,
+        ScopeArg::Default => 2_000,
+        ScopeArg::Deep => 20_000,
+    }
+}
+
+impl Stage for Cpython {
+    fn name(&self) -> &'static str {
+        "CPython: the model of 3.12.1 does what 3.12.1 does"
+    }
+
+    fn run(&self, asked: &Asked, report: &mut Report, context: &mut Context<'_>) -> Result<(), CliError> {
+        match stage::recorded() {
+            Ok(tally) => {
+                writeln!(context.out, "{} runs recorded from 3.12.1: the model does the same\n", tally.runs)?;
+            }
+            Err(differs) => report.problems.push(format!("the recorded corpus: {differs}")),
+        }
+        let executable = std::env::current_exe()?;
+        let found = cpython::find(&executable);
+        if found.is_empty() {
+            writeln!(context.out, "not run: {NOT_FOUND}")?;
+            return Ok(());
+        }
+        report.cpython.found = true;
+        report.cpython.version = found.first().map(|f| f.version.to_string());
+        if let Some(modelled) = found.iter().find(|f| f.version.is_modelled()) {
+            generated(&executable, modelled, runs(asked.level), report, context)?;
+        }
+        if !context.progress.interrupted() {
+            witnesses(&executable, &found, report, context)?;
+        }
+        Ok(())
+    }
+}
+
+fn generated(
+    executable: &Path,
+    found: &Found,
+    runs: u64,
+    report: &mut Report,
+    context: &mut Context<'_>,
+) -> Result<(), CliError> {
+    let bar = context.progress.stage("lockstep, CPython", Some(runs));
+    let stop = context.progress.flag();
+    let plan = stage::plan(SEED, runs);
+    let row = stage::generated_by(WORKERS, executable, found, &plan, &stop, &|n| _ = bar.advance(n))?;
+    bar.finish(&format!("{} moves compared", row.tally.ops));
+    let rows = [row];
+    write!(context.out, "{}", table(&rows))?;
+    writeln!(context.out)?;
+    if !context.progress.interrupted() {
+        report.problems.extend(rows.iter().flat_map(unsound));
+    }
+    report.cpython.compared = rows[0].tally.ops;
+    report.lockstep.extend(rows.iter().map(RowReport::from));
+    Ok(())
+}
+
+fn witnesses(
+    executable: &Path,
+    found: &[Found],
+    report: &mut Report,
+    context: &mut Context<'_>,
+) -> Result<(), CliError> {
+    let bar = context.progress.stage("witnesses", Some(found.len() as u64));
+    let stop = context.progress.flag();
+    let all = stage::witnesses(executable, found, &stop, &mut |n| _ = bar.advance(n))?;
+    bar.finish(&format!("{} witnesses", all.len()));
+    let mut table = Table::new(["CPython", "witness", "knob", "shown", "control"]);
+    for witness in &all {
+        let shown = if witness.witness_shown { "yes" } else { "no" };
+        let control = if witness.control_clean { "clean" } else { "shows it too" };
+        let knob = stage::knob_of(witness.name).map_or(String::new(), |(k, s)| format!("{k}={s}"));
+        let name = witness.name.replace('_', " ");
+        table.row([witness.version.to_string(), name, knob, shown.into(), control.into()]);
+        match stage::expected(witness) {
+            Some(expected) if expected == witness.witness_shown && witness.control_clean => {
+                report.cpython.confirmed += u64::from(expected);
+            }
+            Some(expected) => {
+                report.cpython.refuted += 1;
+                let should = if expected { "should show" } else { "should not show" };
+                let (name, version) = (witness.name, witness.version);
+                report
+                    .problems
+                    .push(format!("CPython {version} {should} `{name}`, control clean: {}", witness.seen));
+            }
+            None => {}
+        }
+    }
+    write!(context.out, "{table}")?;
+    for row in report.designs.iter_mut().filter(|row| row.base == "cloister") {
+        let (Some(knob), Some(setting)) = (&row.knob, &row.setting) else { continue };
+        row.cpython = confirmed(knob, setting, &all);
+    }
+    Ok(())
+}
+
+/// On which releases this setting shows.
+fn confirmed(knob: &str, setting: &str, all: &[Witness]) -> Option<String> {
+    let mine = || all.iter().filter(|w| stage::knob_of(w.name) == Some((knob, setting)));
+    let mut versions: Vec<_> = mine().map(|w| w.version).collect();
+    versions.dedup();
+    let told = versions.iter().map(|version| {
+        let shown = mine().any(|w| w.version == *version && w.witness_shown && w.control_clean);
+        format!("{} on {version}", if shown { "shown" } else { "not shown" })
+    });
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
