@@ -68,7 +68,7 @@ fn hand_over(level: ScopeArg, bounds: Bounds) -> Named {
         faults: vec![None, Some(Fault::MainInit)],
         ..scope
     };
-    let without = "ending, swapping, clearing and deleting, which 2/2/3 fine has; creations that fail before a \
+    let without = "ending, swapping, clearing and deleting, which 2/2/2 fine has; creations that fail before a \
                    GIL was dropped, which are over in one label";
     Named { level, areas: &["LIFE", "GIL"], without, scope }
 }
@@ -115,7 +115,6 @@ pub fn list(level: ScopeArg) -> Vec<Named> {
         two_interpreters(Quick),
         every_call(Default, Merged, Bounds::new(2, 3, 3)),
         every_call(Default, Merged, Bounds::new(3, 2, 3)),
-        every_call(Default, Fine, Bounds::new(2, 2, 3)),
         hand_over(Default, Bounds::new(3, 2, 3)),
         wide(Default),
         every_call(Deep, Fine, Bounds::new(2, 3, 3)),

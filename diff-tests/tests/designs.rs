@@ -46,15 +46,29 @@ fn what_each_knob_leads_to_is_drawn_for_review() {
     for knob in Design::KNOBS {
         for setting in knob.settings {
             let rows = table().iter().filter(|j| j.row.turned == Some((knob, *setting)) && drawn(&j.row));
-            let shown: Vec<_> = rows.map(show).collect();
+            let shown = in_one(rows.map(show));
             if !shown.is_empty() {
                 let name = format!("design_{}_{setting}", knob.name).replace('-', "_");
-                insta::assert_snapshot!(name, shown.join("\n-----\n\n"));
+                insta::assert_snapshot!(name, shown);
             }
         }
     }
     let named = table().iter().filter(|j| j.row.turned.is_none()).map(show);
-    insta::assert_snapshot!("design_named", named.collect::<Vec<_>>().join("\n-----\n\n"));
+    insta::assert_snapshot!("design_named", in_one(named));
+}
+
+/// Those that differ in their first line alone are told once.
+fn in_one(shown: impl Iterator<Item = String>) -> String {
+    let mut told: Vec<(Vec<String>, String)> = Vec::new();
+    for text in shown {
+        let (heading, body) = text.split_once('\n').expect("more than a heading");
+        match told.iter_mut().find(|(_, same)| same == body) {
+            Some((headings, _)) => headings.push(heading.to_string()),
+            None => told.push((vec![heading.to_string()], body.to_string())),
+        }
+    }
+    let parts = told.into_iter().map(|(headings, body)| headings.join("\n") + "\n" + &body);
+    parts.collect::<Vec<_>>().join("\n-----\n\n")
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn calibrate(
 }
 
 fn stable(samples: &[f64]) -> bool {
-    let (early, all) = (median(&samples[..samples.len().div_ceil(3) * 2]), median(samples));
+    let (early, all) = (median(&samples[..samples.len() - samples.len() / 3]), median(samples));
     (early - all).abs() <= all.abs() * Effort::STABLE
 }
 

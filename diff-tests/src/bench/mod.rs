@@ -4,7 +4,12 @@
 //! build), CPython, plain threads. Contenders take turns within one process: a *round* of
 //! the first, of the second, of the first again. What is told of each is the median over
 //! its rounds, with the least and the greatest, so a machine that is busy with something
-//! else for a while is so for all of them.
+//! else for a while is so for all of them. On one that is always busy the works of two
+//! threads tell more about its scheduler than about the contenders; `chrt -f 1 cloister
+//! bench` (as root, on Linux) lets them go first.
+//!
+//! A call is repeated without waiting for the last one, so its time is that of one among
+//! many.
 //!
 //! What the comparison with CPython means:
 //!

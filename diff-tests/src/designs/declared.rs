@@ -22,7 +22,7 @@ use super::judge::Judged;
 use super::show::phrase;
 use cloister_model::{Design, Grain};
 use cloister_specs::Rule;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The file, as it was when this was built.
 pub const FILE: &str = include_str!("../../../specs/designs.toml");
@@ -70,9 +70,10 @@ pub struct Entry {
     /// The verdict.
     pub verdict: Said,
     /// The rule that it is about.
+    #[serde(default, deserialize_with = "one_rule")]
     pub rule: Option<Rule>,
     /// For a named design: every rule that a run can break first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "rules")]
     pub breaks: Vec<Rule>,
     /// Why it is so.
     pub reason: String,
@@ -80,6 +81,19 @@ pub struct Entry {
 
 fn cloister() -> String {
     "cloister".into()
+}
+
+fn by_id<E: serde::de::Error>(id: &str) -> Result<Rule, E> {
+    let unknown = || E::custom(format_args!("there is no rule `{id}`; `cloister rules` lists them"));
+    Rule::by_id(id).ok_or_else(unknown)
+}
+
+fn one_rule<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Rule>, D::Error> {
+    by_id(&String::deserialize(from)?).map(Some)
+}
+
+fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Rule>, D::Error> {
+    Vec::<String>::deserialize(from)?.iter().map(|id| by_id(id)).collect()
 }
 
 #[derive(Deserialize)]

@@ -35,6 +35,8 @@ mod refusals;
 mod rejection;
 mod replay;
 mod validate;
+mod worker;
+mod world;
 
 pub use driver::{Plan, record};
 pub use recording::{RecordError, Recording, Rest, THREADS};

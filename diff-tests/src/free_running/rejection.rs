@@ -99,6 +99,9 @@ pub enum Reason {
     /// The GIL is free.
     #[error("the GIL is free")]
     Free,
+    /// The thread went on without the forced switch.
+    #[error("somebody asked for the GIL, and the thread did not wait until it was taken")]
+    SwitchSkipped,
     /// There is no forced switch.
     #[error("there is no forced switch here: nobody asked, or the GIL was taken since")]
     NoSwitch,

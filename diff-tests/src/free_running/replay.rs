@@ -145,7 +145,7 @@ impl Replay {
             }
             match quiet(&self.design, &self.model, self.call(h), h) {
                 Some(mv) => self.make(&mv)?,
-                None => return Err(Reason::Stuck(Some(top).filter(|l| *l != Label::Idle))),
+                None => return Err(stuck(top)),
             };
         }
     }
@@ -196,6 +196,15 @@ impl Replay {
             (self.model, self.place(other).call, self.report) = before;
         }
         Err(Reason::Refuses(rule))
+    }
+}
+
+/// Why a thread cannot go on quietly from this label.
+fn stuck(label: Label) -> Reason {
+    match label {
+        Label::Idle => Reason::Stuck(None),
+        Label::DropTest { .. } => Reason::SwitchSkipped,
+        label => Reason::Stuck(Some(label)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Following a recording with the model, event by event.
 
-use cloister_model::Runtime;
+use cloister_model::{Grain, Runtime};
 use cloister_specs::{OpKind, ThreadId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
@@ -23,14 +23,12 @@ pub fn validate(recording: &Recording) -> Result<Report, Box<Mismatch>> {
     let mut replay = Replay::new(recording);
     for (index, stamped) in recording.events.iter().enumerate() {
         let thread = replay.names.thread(stamped.thread);
-        let before = replay.model;
         let told = match thread {
             Some(h) => replay.tell(h, &stamped.event).and_then(|()| replay.explain()),
             None => Err(Reason::UnknownThread),
         };
         if let Err(reason) = told {
             let (_, event) = said(&stamped.event, &replay.names);
-            replay.model = before;
             return Err(mismatch(&replay, recording, index, thread, event, reason));
         }
         replay.report.events += 1;
@@ -118,18 +116,26 @@ impl Replay {
 
     /// What this thread could do in the model.
     fn instead(&self, h: ThreadId) -> String {
-        let label = self.model.thread(h).top();
         match self.call(h) {
-            None => "begin a call".into(),
-            Some(Call { progress: Progress::Over, .. }) => "nothing: it has replied".into(),
+            None => format!("{h} is outside any call, and could begin one"),
+            Some(Call { progress: Progress::Over, .. }) => format!("{h} has replied, and could only return"),
             Some(Call { progress: Progress::Called, .. }) => {
                 match self.op(h).map(|op| (op, self.model.check(&self.design, h, &op))) {
-                    Ok((op, Ok(()))) => format!("{op} is accepted"),
+                    Ok((op, Ok(()))) => format!("{op} is accepted, and {h} could begin it"),
                     Ok((op, Err(rule))) => format!("{op} is refused by {rule}"),
-                    Err(_) => "nothing".into(),
+                    Err(_) => format!("{h} could do nothing"),
                 }
             }
-            Some(Call { progress: Progress::Begun, .. }) => format!("{h} goes on from {label:?}"),
+            Some(Call { progress: Progress::Begun, .. }) => {
+                let label = self.model.thread(h).top();
+                let after = self.model.next_move(&self.design, h, h).and_then(|mv| {
+                    let mut model = self.model;
+                    model.apply(&self.design, Grain::Fine, &mv).ok().map(|_| model.thread(h).top())
+                });
+                let after =
+                    after.map_or("waits there for another thread".into(), |l| format!("goes to {l:?}"));
+                format!("{h} stands at {label:?} and {after}")
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use insta::internals::SettingsBindDropGuard;
 
 /// Until it is dropped, snapshots are those in `snapshots/` at the root, where people review them.
+#[allow(dead_code, reason = "not every test has snapshots")]
 pub fn reviewed() -> SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../snapshots");

@@ -7,7 +7,8 @@
 //! *In use*: while a call may wait it marks the thread states that it works on, and
 //! [`Thread::thread_state_clear`](crate::Thread::thread_state_clear) refuses them. A mark is
 //! set under the list lock, or while holding the GIL of the thread state; clearing needs
-//! both. A call that does not wait needs no mark, since it holds the GIL.
+//! both. A call that does not wait needs no mark, since it holds the GIL; but one that ends its
+//! own thread state marks it, since deleting that needs no GIL.
 
 mod create;
 mod current;
