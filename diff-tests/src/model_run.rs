@@ -59,9 +59,10 @@ fn one(d: &Design, grain: Grain, mv: &Move, r: &mut Runtime) -> Result<(Outcome,
         let outcome = r.apply(d, Grain::Fine, &next)?;
         let waited = label.parking().is_some();
         let ends = outcome != Outcome::Running && !waited;
-        let acts = (ends && label.to_string() != ANSWERS) || acted(&before, r, h);
-        if label != Label::Idle && grain != Grain::Atomic && !waited && acts {
-            told.push(label.to_string());
+        let text = label.to_string();
+        let tells = label != Label::Idle && !waited && text != ANSWERS && (ends || acted(&before, r, h));
+        if grain != Grain::Atomic && tells {
+            told.push(text);
         }
         let fused = match grain {
             Grain::Atomic => true,

@@ -91,7 +91,7 @@ fn wide(level: ScopeArg) -> Named {
 /// in an interpreter of its own, and for the clearing with one to be in and one to clear.
 fn two_interpreters(level: ScopeArg) -> Named {
     let bounds = Bounds::new(2, 3, 4);
-    let name = format!("clearing and ending in two interpreters, {bounds}, merged");
+    let name = format!("two interpreters at once, {bounds}, merged");
     let scope = Scope::whole(&name, Design::CLOISTER, Grain::Merged, bounds).with_ops(&[
         OpKind::NewInterpreterFromConfig,
         OpKind::EndInterpreter,
@@ -142,7 +142,8 @@ pub fn recorded() -> Result<BTreeMap<String, Counts>, String> {
     toml::from_str(RECORDED).map_err(|e| format!("{RECORDED_PATH}: {}", e.to_string().trim_end()))
 }
 
-/// What is wrong with what an exploration found, beside what was recorded.
+/// What is wrong with what an exploration found, beside what was recorded. The counts of
+/// the deep scopes, which take longer than a review, need not be.
 pub fn contradiction(
     named: &Named,
     found: &Exploration,
@@ -162,6 +163,7 @@ pub fn contradiction(
             "{name}: {} states and {} steps, recorded are {unique} and {generated}",
             counts.unique, counts.generated
         )),
+        None if named.level == ScopeArg::Deep => None,
         None => Some(format!("{name}: its counts are not in {RECORDED_PATH}")),
     }
 }

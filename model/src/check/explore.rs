@@ -135,7 +135,7 @@ impl Model for Explorer {
         let mut after = node.runtime;
         let outcome = after.apply(&self.scope.design, self.scope.grain, &action.0).ok()?;
         let broke = self.next_state(node, action)?.broke.map(breach);
-        let told = std::iter::once(outcome.to_string()).chain(broke).chain([after.to_string()]);
+        let told = std::iter::once(outcome.to_string()).chain(broke);
         Some(told.collect::<Vec<_>>().join("\n"))
     }
 }
