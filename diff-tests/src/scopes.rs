@@ -120,7 +120,7 @@ pub fn list(level: ScopeArg) -> Vec<Named> {
         every_call(Deep, Fine, Bounds::new(2, 3, 3)),
         every_call(Deep, Merged, Bounds::new(2, 3, 4)),
         every_call(Deep, Merged, Bounds::new(3, 3, 3)),
-        every_call(Deep, Fine, Bounds::new(3, 2, 3)),
+        every_call(Deep, Fine, Bounds::new(3, 2, 2)),
         every_call(Deep, Atomic, Bounds::new(3, 3, 4)),
     ];
     let in_level = |named: &Named| named.level as u8 <= level as u8;

@@ -66,17 +66,18 @@ fn nothing_is_recorded_once_it_is_to_stop() {
     assert_eq!(report, Report::default());
 }
 
-/// Faults that the trace shows, and with which no thread waits for ever.
-const SHOWN: [Seeded; 12] = [
+/// Faults that the trace shows, and with which no thread waits for ever: where two threads
+/// use one thread state, or none is remembered as the last holder, a forced switch may never
+/// end, and only a scheduler that is controlled can tell.
+const SHOWN: [Seeded; 11] = [
     Seeded::GilValueFirst,
     Seeded::EndLeavesTstate,
-    Seeded::BindRebinds,
-    Seeded::SwapIgnoresThread,
+    Seeded::BindDisplaces,
     Seeded::SwapLeavesWrong,
     Seeded::SwapAnswersNew,
     Seeded::SwapKeepsGilstate,
     Seeded::ClearIgnoresUse,
-    Seeded::TakeForgetsLastHolder,
+    Seeded::DeleteEmptiesCallers,
     Seeded::RequestPerInterpreter,
     Seeded::ForcedSwitchSkipped,
     Seeded::PollStaysCurrent,
@@ -98,13 +99,13 @@ fn a_runtime_with_a_seeded_fault_is_rejected() {
     for fault in SHOWN {
         let reason = rejected(fault);
         let right = match fault {
-            Seeded::BindRebinds => reason == Reason::Refuses(Rule::Tls3),
-            Seeded::SwapIgnoresThread => reason == Reason::Refuses(Rule::Tls4),
             Seeded::ClearIgnoresUse => reason == Reason::Refuses(Rule::Tls13),
-            Seeded::ForcedSwitchSkipped | Seeded::TakeForgetsLastHolder | Seeded::RequestPerInterpreter => {
-                matches!(reason, Reason::SwitchSkipped | Reason::Rest(_))
-            }
+            Seeded::ForcedSwitchSkipped => reason == Reason::SwitchSkipped,
             Seeded::GilValueFirst | Seeded::SwapAnswersNew => matches!(reason, Reason::Replies { .. }),
+            Seeded::EndLeavesTstate
+            | Seeded::BindDisplaces
+            | Seeded::SwapKeepsGilstate
+            | Seeded::DeleteEmptiesCallers => matches!(reason, Reason::Rest(_)),
             _ => true,
         };
         assert!(right, "{}: {reason}", fault.name());

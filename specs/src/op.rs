@@ -99,6 +99,19 @@ impl OpKind {
         }
     }
 
+    /// The area whose rules speak of it first.
+    pub const fn area(self) -> &'static str {
+        match self {
+            OpKind::NewInterpreterFromConfig | OpKind::EndInterpreter => "LIFE",
+            OpKind::ThreadStateNew
+            | OpKind::ThreadStateBind
+            | OpKind::ThreadStateSwap
+            | OpKind::ThreadStateClear
+            | OpKind::ThreadStateDelete => "TLS",
+            OpKind::SaveThread | OpKind::RestoreThread | OpKind::EvalBreakerPoll => "GIL",
+        }
+    }
+
     /// Its place in [`OpKind::ALL`].
     pub const fn index(self) -> usize {
         self as usize

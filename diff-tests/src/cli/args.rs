@@ -68,7 +68,7 @@ pub struct LockstepArgs {
     /// How many runs.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub runs: Option<u64>,
-    /// Only the calls of this area.
+    /// Mostly the calls of this area; the others lead to where they can be made.
     #[arg(long, value_parser = area)]
     pub area: Option<String>,
     /// Write the result to this file as well, as JSON.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::args::LockstepArgs;
 use super::{CliError, Context, Exit, write_json};
 use crate::cpython::{self, NOT_FOUND};
+use crate::lockstep::Plan;
 use crate::stages::{cpython as on_cpython, lockstep as stage};
 use crate::table::Table;
 use cloister_specs::OpKind;
@@ -69,7 +70,8 @@ pub fn run(args: LockstepArgs, context: &mut Context<'_>) -> Result<Exit, CliErr
     let seed = args.seed.unwrap_or_else(somewhere);
     let runs = args.runs.unwrap_or(RUNS);
     writeln!(context.out, "seed {seed}, {runs} runs\n")?;
-    let rows = rows(seed, runs, context)?;
+    let area = args.area.as_deref().unwrap_or_default();
+    let rows = rows(seed, runs, area, context)?;
     write!(context.out, "{}", table(&rows))?;
     writeln!(context.out)?;
     write!(context.out, "{}", by_kind(&rows))?;
@@ -94,7 +96,7 @@ pub fn run(args: LockstepArgs, context: &mut Context<'_>) -> Result<Exit, CliErr
     })
 }
 
-fn rows(seed: u64, runs: u64, context: &mut Context<'_>) -> Result<Vec<stage::Row>, CliError> {
+fn rows(seed: u64, runs: u64, area: &str, context: &mut Context<'_>) -> Result<Vec<stage::Row>, CliError> {
     let stop: Arc<AtomicBool> = context.progress.flag();
     let mut rows = Vec::new();
     let builds: [(&str, stage::Run); 2] =
@@ -102,7 +104,7 @@ fn rows(seed: u64, runs: u64, context: &mut Context<'_>) -> Result<Vec<stage::Ro
     for (name, run) in builds {
         let runs = if rows.is_empty() { runs } else { runs.div_ceil(CPYTHON_SHARE) };
         let bar = context.progress.stage(name, Some(runs));
-        let row = run(&stage::plan(seed, runs), &stop, &mut |n| _ = bar.advance(n))?;
+        let row = run(&favouring(stage::plan(seed, runs), area), &stop, &mut |n| _ = bar.advance(n))?;
         bar.finish(&format!("{} moves compared", row.tally.ops));
         rows.push(row);
     }
@@ -112,7 +114,7 @@ fn rows(seed: u64, runs: u64, context: &mut Context<'_>) -> Result<Vec<stage::Ro
         Some(found) => {
             let runs = runs.div_ceil(CPYTHON_SHARE);
             let bar = context.progress.stage("lockstep, CPython", Some(runs));
-            let plan = on_cpython::plan(seed, runs);
+            let plan = favouring(on_cpython::plan(seed, runs), area);
             let row = on_cpython::generated_by(WORKERS, &executable, &found, &plan, &stop, &|n| {
                 _ = bar.advance(n)
             })?;
@@ -121,6 +123,10 @@ fn rows(seed: u64, runs: u64, context: &mut Context<'_>) -> Result<Vec<stage::Ro
         }
     }
     Ok(rows)
+}
+
+fn favouring(plan: Plan, area: &str) -> Plan {
+    Plan { mix: plan.mix.favouring(area), ..plan }
 }
 
 /// Did nothing diverge, and did enough happen to say so?

@@ -43,6 +43,19 @@ impl Mix {
     }
 }
 
+/// How much more often the calls of a favoured area are tried.
+const FAVOUR: u32 = 5;
+
+impl Mix {
+    /// The same, with the calls of this area tried more often.
+    pub fn favouring(mut self, area: &str) -> Mix {
+        for kind in OpKind::ALL.into_iter().filter(|kind| kind.area() == area) {
+            self.weights[kind.index()] *= FAVOUR;
+        }
+        self
+    }
+}
+
 /// Makes random moves.
 pub struct Generator {
     mix: Mix,
