@@ -142,8 +142,7 @@ pub fn recorded() -> Result<BTreeMap<String, Counts>, String> {
     toml::from_str(RECORDED).map_err(|e| format!("{RECORDED_PATH}: {}", e.to_string().trim_end()))
 }
 
-/// What is wrong with what an exploration found, beside what was recorded. The counts of
-/// the deep scopes, which take longer than a review, need not be.
+/// What is wrong with what an exploration found, beside what was recorded.
 pub fn contradiction(
     named: &Named,
     found: &Exploration,
@@ -163,7 +162,6 @@ pub fn contradiction(
             "{name}: {} states and {} steps, recorded are {unique} and {generated}",
             counts.unique, counts.generated
         )),
-        None if named.level == ScopeArg::Deep => None,
         None => Some(format!("{name}: its counts are not in {RECORDED_PATH}")),
     }
 }
