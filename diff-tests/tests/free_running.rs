@@ -3,10 +3,15 @@
 use cloister_diff_tests::free_running::{
     Plan, Reason, Recording, Rejection, Report, record, run, run_seeded, validate,
 };
-use cloister_specs::{CreationError, Rule};
+use cloister_specs::{CreationError, InterpreterConfig, Rule};
 use cloister_traced::faults::Seeded;
 use cloister_traced::trace::{Answer, Event};
-use std::sync::atomic::AtomicBool;
+use cloister_traced::{Runtime, Settings, Tstate};
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 
 const RUNS: u64 = 200;
 const CALLS: u32 = 30;
@@ -110,6 +115,45 @@ fn a_runtime_with_a_seeded_fault_is_rejected() {
         };
         assert!(right, "{}: {reason}", fault.name());
     }
+}
+
+/// Too rare among random calls: the thread state of an interpreter that is being ended is
+/// used by that call, and this is what its deletion is refused for, once it is not active.
+//= specs/rules/tls.md#tls-13
+//= type=test
+//# A thread state MUST NOT be cleared or deleted while a call of another thread still uses it.
+#[test]
+fn the_thread_state_of_an_interpreter_that_is_being_ended_is_in_use() {
+    const ROUNDS: u32 = 50_000;
+    let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
+    let (main, ended) = (thread.current(), AtomicBool::new(false));
+    let latest = Mutex::new(None);
+    thread::scope(|scope| {
+        let deleter = scope.spawn(|| {
+            let thread = runtime.attach().unwrap();
+            let mut refused = BTreeSet::new();
+            while !ended.load(Relaxed) {
+                let tstate: Option<Tstate> = *latest.lock().unwrap();
+                for _ in 0..50 {
+                    refused.extend(tstate.map(|t| thread.thread_state_delete(t).unwrap_err().rule));
+                }
+            }
+            refused
+        });
+        let done = (0..ROUNDS).try_for_each(|round| {
+            let (_, tstate) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED)?;
+            *latest.lock().unwrap() = Some(tstate);
+            (0..round % 200).for_each(|_| std::hint::spin_loop());
+            thread.end_interpreter(tstate)?;
+            thread.thread_state_swap(main)?;
+            Ok::<(), Box<dyn Error>>(())
+        });
+        ended.store(true, Relaxed);
+        done.unwrap();
+        let refused = deleter.join().unwrap();
+        assert!(refused.iter().all(|r| matches!(r, Rule::Gil12 | Rule::Tls12 | Rule::Tls13)), "{refused:?}");
+        assert!(!refused.is_empty());
+    });
 }
 
 /// A recording in which something of every kind happened, but for events that are rare.
