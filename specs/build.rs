@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-const AREAS: [&str; 3] = ["life", "tls", "gil"];
+const AREAS: [&str; 5] = ["life", "tls", "gil", "gilstate", "pend"];
 
 struct Entry {
     id: String,

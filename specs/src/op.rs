@@ -1,8 +1,12 @@
 //! Operations: one call of the C API by one thread.
 
-use crate::{InterpId, InterpreterConfig, TstateId};
+use crate::{GilState, InterpId, InterpreterConfig, PendingCall, TstateId};
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
+
+mod kind;
+
+pub use kind::OpKind;
 
 /// Where an injected fault strikes a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Arbitrary)]
@@ -32,6 +36,11 @@ pub enum Op {
         /// Where it fails, if it is to fail.
         fault: Option<Fault>,
     },
+    /// `Py_NewInterpreter`, likewise.
+    NewInterpreter {
+        /// Where it fails, if it is to fail.
+        fault: Option<Fault>,
+    },
     /// `Py_EndInterpreter` of the interpreter of this thread state.
     EndInterpreter(TstateId),
     /// `_PyThreadState_New`: created in this interpreter, bound to no thread.
@@ -44,78 +53,39 @@ pub enum Op {
     ThreadStateClear(TstateId),
     /// `PyThreadState_Delete`.
     ThreadStateDelete(TstateId),
+    /// `PyThreadState_Clear` of the current thread state and `PyThreadState_DeleteCurrent`,
+    /// one after the other: what a thread does at its end.
+    ThreadStateDeleteCurrent,
     /// `PyEval_SaveThread`.
     SaveThread,
     /// `PyEval_RestoreThread`.
     RestoreThread(TstateId),
+    /// `PyEval_AcquireThread`.
+    AcquireThread(TstateId),
+    /// `PyEval_ReleaseThread`.
+    ReleaseThread(TstateId),
     /// The eval-breaker poll of a thread that runs Python code (`_Py_HandlePending`).
     EvalBreakerPoll,
-}
-
-/// An operation without its arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum OpKind {
-    NewInterpreterFromConfig,
-    EndInterpreter,
-    ThreadStateNew,
-    ThreadStateBind,
-    ThreadStateSwap,
-    ThreadStateClear,
-    ThreadStateDelete,
-    SaveThread,
-    RestoreThread,
-    EvalBreakerPoll,
-}
-
-impl OpKind {
-    /// Every kind, in the order of a life.
-    pub const ALL: [OpKind; 10] = [
-        OpKind::NewInterpreterFromConfig,
-        OpKind::EndInterpreter,
-        OpKind::ThreadStateNew,
-        OpKind::ThreadStateBind,
-        OpKind::ThreadStateSwap,
-        OpKind::ThreadStateClear,
-        OpKind::ThreadStateDelete,
-        OpKind::SaveThread,
-        OpKind::RestoreThread,
-        OpKind::EvalBreakerPoll,
-    ];
-
-    /// Its name, as in the text form.
-    pub const fn name(self) -> &'static str {
-        match self {
-            OpKind::NewInterpreterFromConfig => "NewInterpreterFromConfig",
-            OpKind::EndInterpreter => "EndInterpreter",
-            OpKind::ThreadStateNew => "ThreadStateNew",
-            OpKind::ThreadStateBind => "ThreadStateBind",
-            OpKind::ThreadStateSwap => "ThreadStateSwap",
-            OpKind::ThreadStateClear => "ThreadStateClear",
-            OpKind::ThreadStateDelete => "ThreadStateDelete",
-            OpKind::SaveThread => "SaveThread",
-            OpKind::RestoreThread => "RestoreThread",
-            OpKind::EvalBreakerPoll => "EvalBreakerPoll",
-        }
-    }
-
-    /// The area whose rules speak of it first.
-    pub const fn area(self) -> &'static str {
-        match self {
-            OpKind::NewInterpreterFromConfig | OpKind::EndInterpreter => "LIFE",
-            OpKind::ThreadStateNew
-            | OpKind::ThreadStateBind
-            | OpKind::ThreadStateSwap
-            | OpKind::ThreadStateClear
-            | OpKind::ThreadStateDelete => "TLS",
-            OpKind::SaveThread | OpKind::RestoreThread | OpKind::EvalBreakerPoll => "GIL",
-        }
-    }
-
-    /// Its place in [`OpKind::ALL`].
-    pub const fn index(self) -> usize {
-        self as usize
-    }
+    /// `PyGILState_Ensure`, by a caller that works for this interpreter.
+    GilStateEnsure {
+        /// For which the caller works. CPython is not told.
+        interp: InterpId,
+        /// The allocation of a new thread state fails.
+        fails: bool,
+    },
+    /// `PyGILState_Release`, with what the matching Ensure answered.
+    GilStateRelease(GilState),
+    /// `PyGILState_Check`.
+    GilStateCheck,
+    /// `Py_AddPendingCall`, or `_PyEval_AddPendingCall` for the ring of an interpreter.
+    AddPendingCall {
+        /// Whose ring; `None`: that of the main thread.
+        interp: Option<InterpId>,
+        /// What is called.
+        call: PendingCall,
+    },
+    /// `Py_MakePendingCalls`.
+    MakePendingCalls,
 }
 
 impl Op {
@@ -123,20 +93,35 @@ impl Op {
     pub const fn kind(&self) -> OpKind {
         match self {
             Op::NewInterpreterFromConfig { .. } => OpKind::NewInterpreterFromConfig,
+            Op::NewInterpreter { .. } => OpKind::NewInterpreter,
             Op::EndInterpreter(_) => OpKind::EndInterpreter,
             Op::ThreadStateNew(_) => OpKind::ThreadStateNew,
             Op::ThreadStateBind(_) => OpKind::ThreadStateBind,
             Op::ThreadStateSwap(_) => OpKind::ThreadStateSwap,
             Op::ThreadStateClear(_) => OpKind::ThreadStateClear,
             Op::ThreadStateDelete(_) => OpKind::ThreadStateDelete,
+            Op::ThreadStateDeleteCurrent => OpKind::ThreadStateDeleteCurrent,
             Op::SaveThread => OpKind::SaveThread,
             Op::RestoreThread(_) => OpKind::RestoreThread,
+            Op::AcquireThread(_) => OpKind::AcquireThread,
+            Op::ReleaseThread(_) => OpKind::ReleaseThread,
             Op::EvalBreakerPoll => OpKind::EvalBreakerPoll,
+            Op::GilStateEnsure { .. } => OpKind::GilStateEnsure,
+            Op::GilStateRelease(_) => OpKind::GilStateRelease,
+            Op::GilStateCheck => OpKind::GilStateCheck,
+            Op::AddPendingCall { .. } => OpKind::AddPendingCall,
+            Op::MakePendingCalls => OpKind::MakePendingCalls,
         }
     }
 
-    /// Does this call make a thread state, whose slot the move chooses?
+    /// May this call make a thread state, whose slot the move chooses?
     pub const fn makes_tstate(&self) -> bool {
-        matches!(self, Op::NewInterpreterFromConfig { .. } | Op::ThreadStateNew(_))
+        matches!(
+            self,
+            Op::NewInterpreterFromConfig { .. }
+                | Op::NewInterpreter { .. }
+                | Op::ThreadStateNew(_)
+                | Op::GilStateEnsure { .. }
+        )
     }
 }

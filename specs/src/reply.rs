@@ -1,6 +1,7 @@
 //! What a call answers.
 
-use crate::{InterpId, Rule, TstateId};
+use crate::{Calls, InterpId, Rule, TstateId};
+use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
 
 /// Why a creation failed: CPython's `PyStatus.err_msg`, as a type.
@@ -28,6 +29,15 @@ pub enum CreationError {
     MainInit,
 }
 
+/// Had the thread its GIL before an Ensure? `PyGILState_STATE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Arbitrary)]
+pub enum GilState {
+    /// Yes: the thread state was current.
+    Locked,
+    /// No.
+    Unlocked,
+}
+
 /// What an accepted call answers to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reply {
@@ -46,6 +56,21 @@ pub enum Reply {
     OkWithNull,
     /// A thread state, or NULL.
     Tstate(Option<TstateId>),
+    /// An Ensure succeeded.
+    Ensured(GilState),
+    /// An Ensure could not make a thread state.
+    NotEnsured,
+    /// A check: is it so?
+    Is(bool),
+    /// The ring of pending calls is full.
+    Full,
+    /// Pending calls were run.
+    Ran {
+        /// These, in this order.
+        calls: Calls,
+        /// The last of them failed.
+        failed: bool,
+    },
 }
 
 /// A call that breaks a rule of its caller. The state is untouched.

@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use cloister_specs::text::{Expect, Grain, Line, Problem, Script};
-use cloister_specs::{CreationError, Move, Op, Parking, Reply, Rule, Start};
+use cloister_specs::{Calls, CreationError, GilState, Move, Op, Parking, PendingCall, Reply, Rule, Start};
 
 fn pick<T: Copy>(u: &mut Unstructured<'_>, all: &[T]) -> Result<T> {
     u.choose(all).copied()
@@ -25,7 +25,7 @@ fn a_move(u: &mut Unstructured<'_>) -> Result<Move> {
 fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
     const FAILURES: [CreationError; 3] =
         [CreationError::Settings, CreationError::GilValue, CreationError::CoreInit];
-    Ok(match u.int_in_range(0..=7)? {
+    Ok(match u.int_in_range(0..=12)? {
         0 => Expect::Refused(pick(u, &Rule::ALL)?),
         1 => Expect::Died(pick(u, &Rule::ALL)?),
         2 => Expect::Parked(pick(u, &[Parking::Gil, Parking::Switch])?),
@@ -33,8 +33,17 @@ fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
         4 => Expect::Reply(Reply::Created { interp: u.arbitrary()?, tstate: u.arbitrary()? }),
         5 => Expect::Reply(Reply::Failed(pick(u, &FAILURES)?)),
         6 => Expect::Reply(Reply::OkWithNull),
+        7 => Expect::Reply(Reply::Ensured(pick(u, &[GilState::Locked, GilState::Unlocked])?)),
+        8 => Expect::Reply(Reply::NotEnsured),
+        9 => Expect::Reply(Reply::Is(u.arbitrary()?)),
+        10 => Expect::Reply(Reply::Full),
+        11 => Expect::Reply(Reply::Ran { calls: some_calls(u)?, failed: u.arbitrary()? }),
         _ => Expect::Reply(Reply::Tstate(u.arbitrary()?)),
     })
+}
+
+fn some_calls(u: &mut Unstructured<'_>) -> Result<Calls> {
+    (0..u.int_in_range(0..=Calls::TOLD)?).map(|_| pick(u, &PendingCall::ALL)).collect()
 }
 
 fn a_script(u: &mut Unstructured<'_>) -> Result<Script> {
@@ -108,6 +117,19 @@ fn the_examples_of_the_documentation_are_read() {
         "T0: SaveThread => NULL",
         "T1: RestoreThread(t2) prefer T2 => parked gil",
         "T0: EvalBreakerPoll => parked switch",
+        "T0: NewInterpreter => 1 t1",
+        "T0: NewInterpreter(fault=MainInit) => NULL",
+        "T0: ThreadStateDeleteCurrent => done",
+        "T1: AcquireThread(t2) => done",
+        "T1: ReleaseThread(t2) => refused GIL-19",
+        "T1: GilStateEnsure(0) at t2 => UNLOCKED",
+        "T1: GilStateEnsure(1, fails) => not ensured",
+        "T1: GilStateRelease(UNLOCKED) => done",
+        "T1: GilStateCheck => no",
+        "T1: AddPendingCall(succeeds) => done",
+        "T1: AddPendingCall(1, makes) => full",
+        "T0: MakePendingCalls => ran succeeds fails, failed",
+        "T0: EvalBreakerPoll => ran nothing",
         "T1: .. step => died GIL-4",
         "T1: .. expire prefer T1",
         "T1: .. spurious",

@@ -2,10 +2,17 @@
 
 use super::cursor::{Cursor, found, shorten};
 use super::{CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name};
-use crate::{Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, Reply, Rule, Start, ThreadId};
+use crate::{
+    Calls, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule, Start,
+    ThreadId,
+};
 use std::str::FromStr;
 
 const HEADERS: [&str; 4] = ["run", "design", "grain", "threads"];
+
+/// What may stand behind `=>`.
+const REPLIES: &str = "a reply (done, t1, NULL, 1 t1, failed \"text\", ok NULL, LOCKED, UNLOCKED, not ensured, yes, \
+                       no, full, ran ..), refused, parked or died";
 
 impl FromStr for Script {
     type Err = TextError;
@@ -149,13 +156,10 @@ impl Cursor<'_> {
 
     fn op(&mut self) -> Result<Op, Problem> {
         let name = self.word("a call, or `..` and step, expire or spurious")?;
-        let kind = match name {
-            "NewInterpreter" => OpKind::NewInterpreterFromConfig,
-            _ => OpKind::ALL
-                .into_iter()
-                .find(|kind| kind.name() == name)
-                .ok_or_else(|| Problem::UnknownCall(shorten(name)))?,
-        };
+        let kind = OpKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| Problem::UnknownCall(shorten(name)))?;
         let open = self.eat("(");
         if open && self.eat(")") {
             return without_arguments(kind);
@@ -164,18 +168,38 @@ impl Cursor<'_> {
             return without_arguments(kind);
         }
         let op = match kind {
-            OpKind::NewInterpreterFromConfig => self.creation()?,
-            OpKind::EndInterpreter => Op::EndInterpreter(self.tstate()?),
-            OpKind::ThreadStateNew => {
-                Op::ThreadStateNew(InterpId(self.number("the number of an interpreter")?))
+            OpKind::NewInterpreter if self.keyword("fault") => {
+                Op::NewInterpreter { fault: Some(self.fault_value()?) }
             }
+            OpKind::NewInterpreterFromConfig | OpKind::NewInterpreter => self.creation()?,
+            OpKind::EndInterpreter => Op::EndInterpreter(self.tstate()?),
+            OpKind::ThreadStateNew => Op::ThreadStateNew(self.interp()?),
             OpKind::ThreadStateBind => Op::ThreadStateBind(self.tstate()?),
             OpKind::ThreadStateSwap if self.keyword("NULL") => Op::ThreadStateSwap(None),
             OpKind::ThreadStateSwap => Op::ThreadStateSwap(Some(self.tstate()?)),
             OpKind::ThreadStateClear => Op::ThreadStateClear(self.tstate()?),
             OpKind::ThreadStateDelete => Op::ThreadStateDelete(self.tstate()?),
             OpKind::RestoreThread => Op::RestoreThread(self.tstate()?),
-            OpKind::SaveThread | OpKind::EvalBreakerPoll => return Err(wrong_arguments(kind)),
+            OpKind::AcquireThread => Op::AcquireThread(self.tstate()?),
+            OpKind::ReleaseThread => Op::ReleaseThread(self.tstate()?),
+            OpKind::GilStateEnsure => {
+                let interp = self.interp()?;
+                Op::GilStateEnsure { interp, fails: self.option("fails")? }
+            }
+            OpKind::GilStateRelease => Op::GilStateRelease(self.gilstate()?),
+            OpKind::AddPendingCall => {
+                let ours = self.rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
+                let interp = if ours { Some(self.interp()?) } else { None };
+                if ours {
+                    self.token(",", "`,` and a pending call")?;
+                }
+                Op::AddPendingCall { interp, call: self.pending_call()? }
+            }
+            OpKind::ThreadStateDeleteCurrent
+            | OpKind::SaveThread
+            | OpKind::EvalBreakerPoll
+            | OpKind::GilStateCheck
+            | OpKind::MakePendingCalls => return Err(wrong_arguments(kind)),
         };
         self.token(")", "`)`")?;
         Ok(op)
@@ -219,13 +243,62 @@ impl Cursor<'_> {
                 }
             },
             None if name == "gil" => config.gil = self.number("a number, 0 to 255")?,
-            None => {
-                let word = self.word("a fault")?;
-                let known = Fault::ALL.into_iter().find(|f| fault_name(*f) == word);
-                *fault = Some(known.ok_or_else(|| Problem::UnknownFault(shorten(word)))?);
-            }
+            None => *fault = Some(self.fault_name()?),
         }
         Ok(())
+    }
+
+    fn fault_value(&mut self) -> Result<Fault, Problem> {
+        self.token("=", "`=` after the field")?;
+        self.fault_name()
+    }
+
+    fn fault_name(&mut self) -> Result<Fault, Problem> {
+        let word = self.word("a fault")?;
+        let known = Fault::ALL.into_iter().find(|f| fault_name(*f) == word);
+        known.ok_or_else(|| Problem::UnknownFault(shorten(word)))
+    }
+
+    fn interp(&mut self) -> Result<InterpId, Problem> {
+        self.number("the number of an interpreter").map(InterpId)
+    }
+
+    /// Is this word there, after a comma?
+    fn option(&mut self, word: &'static str) -> Result<bool, Problem> {
+        if !self.eat(",") {
+            return Ok(false);
+        }
+        if self.keyword(word) { Ok(true) } else { self.expected(word) }
+    }
+
+    fn gilstate(&mut self) -> Result<GilState, Problem> {
+        if self.keyword("LOCKED") {
+            Ok(GilState::Locked)
+        } else if self.keyword("UNLOCKED") {
+            Ok(GilState::Unlocked)
+        } else {
+            self.expected("LOCKED or UNLOCKED")
+        }
+    }
+
+    fn pending_call(&mut self) -> Result<PendingCall, Problem> {
+        let known = PendingCall::ALL.into_iter().find(|call| self.keyword(call.name()));
+        match known {
+            Some(call) => Ok(call),
+            None => self.expected("a pending call: succeeds, fails, makes, adds or blocks"),
+        }
+    }
+
+    fn calls(&mut self) -> Result<Calls, Problem> {
+        if self.keyword("nothing") {
+            return Ok(Calls::NONE);
+        }
+        let mut calls = Calls::NONE;
+        calls.push(self.pending_call()?);
+        while let Some(call) = PendingCall::ALL.into_iter().find(|call| self.keyword(call.name())) {
+            calls.push(call);
+        }
+        Ok(calls)
     }
 
     fn expect(&mut self) -> Result<Expect, Problem> {
@@ -254,6 +327,20 @@ impl Cursor<'_> {
             Ok(Reply::Tstate(None))
         } else if self.keyword("ok") {
             self.token("NULL", "NULL").map(|()| Reply::OkWithNull)
+        } else if self.keyword("LOCKED") {
+            Ok(Reply::Ensured(GilState::Locked))
+        } else if self.keyword("UNLOCKED") {
+            Ok(Reply::Ensured(GilState::Unlocked))
+        } else if self.keyword("not") {
+            self.token("ensured", "ensured").map(|()| Reply::NotEnsured)
+        } else if self.keyword("yes") {
+            Ok(Reply::Is(true))
+        } else if self.keyword("no") {
+            Ok(Reply::Is(false))
+        } else if self.keyword("full") {
+            Ok(Reply::Full)
+        } else if self.keyword("ran") {
+            Ok(Reply::Ran { calls: self.calls()?, failed: self.option("failed")? })
         } else if self.keyword("failed") {
             let text = self.quoted()?;
             let known = CREATION_ERRORS.into_iter().find(|e| e.to_string() == text);
@@ -263,7 +350,7 @@ impl Cursor<'_> {
         } else if first.is_some_and(|c| c.is_ascii_digit()) {
             Ok(Reply::Created { interp: InterpId(self.number("an interpreter")?), tstate: self.tstate()? })
         } else {
-            self.expected("a reply (done, t1, NULL, 1 t1, failed \"text\", ok NULL), refused, parked or died")
+            self.expected(REPLIES)
         }
     }
 
@@ -282,6 +369,10 @@ fn without_arguments(kind: OpKind) -> Result<Op, Problem> {
     match kind {
         OpKind::SaveThread => Ok(Op::SaveThread),
         OpKind::EvalBreakerPoll => Ok(Op::EvalBreakerPoll),
+        OpKind::NewInterpreter => Ok(Op::NewInterpreter { fault: None }),
+        OpKind::ThreadStateDeleteCurrent => Ok(Op::ThreadStateDeleteCurrent),
+        OpKind::GilStateCheck => Ok(Op::GilStateCheck),
+        OpKind::MakePendingCalls => Ok(Op::MakePendingCalls),
         _ => Err(wrong_arguments(kind)),
     }
 }
@@ -293,10 +384,20 @@ fn wrong_arguments(kind: OpKind) -> Problem {
         | OpKind::ThreadStateBind
         | OpKind::ThreadStateClear
         | OpKind::ThreadStateDelete
-        | OpKind::RestoreThread => "a thread state, as (t1)",
+        | OpKind::RestoreThread
+        | OpKind::AcquireThread
+        | OpKind::ReleaseThread => "a thread state, as (t1)",
+        OpKind::NewInterpreter => "nothing, a fault, as (fault=MainInit), or a configuration, as (isolated)",
+        OpKind::GilStateEnsure => "the number of an interpreter, as (0) or (0, fails)",
+        OpKind::GilStateRelease => "LOCKED or UNLOCKED, as (UNLOCKED)",
+        OpKind::AddPendingCall => "a pending call, as (succeeds), or (1, succeeds) for interpreter 1",
         OpKind::ThreadStateNew => "the number of an interpreter, as (0)",
         OpKind::ThreadStateSwap => "a thread state or NULL, as (t1) or (NULL)",
-        OpKind::SaveThread | OpKind::EvalBreakerPoll => "nothing",
+        OpKind::ThreadStateDeleteCurrent
+        | OpKind::SaveThread
+        | OpKind::EvalBreakerPoll
+        | OpKind::GilStateCheck
+        | OpKind::MakePendingCalls => "nothing",
     };
     Problem::WrongArguments { call: kind.name(), takes }
 }

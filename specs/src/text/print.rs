@@ -1,7 +1,7 @@
 //! Printing.
 
 use super::{Expect, FLAGS, Line, PRESETS, Script, fault_name};
-use crate::{Fault, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
+use crate::{Fault, GilState, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Script {
@@ -65,8 +65,21 @@ impl Display for Op {
             | Op::ThreadStateSwap(Some(t))
             | Op::ThreadStateClear(t)
             | Op::ThreadStateDelete(t)
-            | Op::RestoreThread(t) => write!(f, "({t})"),
-            Op::SaveThread | Op::EvalBreakerPoll => Ok(()),
+            | Op::RestoreThread(t)
+            | Op::AcquireThread(t)
+            | Op::ReleaseThread(t) => write!(f, "({t})"),
+            Op::NewInterpreter { fault: Some(fault) } => write!(f, "(fault={fault})"),
+            Op::GilStateEnsure { interp, fails: false } => write!(f, "({interp})"),
+            Op::GilStateEnsure { interp, fails: true } => write!(f, "({interp}, fails)"),
+            Op::GilStateRelease(state) => write!(f, "({state})"),
+            Op::AddPendingCall { interp: None, call } => write!(f, "({call})"),
+            Op::AddPendingCall { interp: Some(interp), call } => write!(f, "({interp}, {call})"),
+            Op::NewInterpreter { fault: None }
+            | Op::ThreadStateDeleteCurrent
+            | Op::SaveThread
+            | Op::EvalBreakerPoll
+            | Op::GilStateCheck
+            | Op::MakePendingCalls => Ok(()),
         }
     }
 }
@@ -110,7 +123,23 @@ impl Display for Reply {
             Reply::OkWithNull => f.write_str("ok NULL"),
             Reply::Tstate(None) => f.write_str("NULL"),
             Reply::Tstate(Some(tstate)) => write!(f, "{tstate}"),
+            Reply::Ensured(state) => write!(f, "{state}"),
+            Reply::NotEnsured => f.write_str("not ensured"),
+            Reply::Is(true) => f.write_str("yes"),
+            Reply::Is(false) => f.write_str("no"),
+            Reply::Full => f.write_str("full"),
+            Reply::Ran { calls, failed: false } => write!(f, "ran {calls}"),
+            Reply::Ran { calls, failed: true } => write!(f, "ran {calls}, failed"),
         }
+    }
+}
+
+impl Display for GilState {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.pad(match self {
+            GilState::Locked => "LOCKED",
+            GilState::Unlocked => "UNLOCKED",
+        })
     }
 }
 
