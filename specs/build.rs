@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-const AREAS: [&str; 5] = ["life", "tls", "gil", "gilstate", "pend"];
+const AREAS: [&str; 8] = ["life", "tls", "gil", "gilstate", "pend", "fin", "id", "fork"];
 
 struct Entry {
     id: String,

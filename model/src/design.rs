@@ -4,166 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::mutant::Mutant;
 
-macro_rules! knob {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
-        }
+mod knobs;
 
-        impl $name {
-            /// Every setting of this knob.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// How the setting is written.
-            pub const fn text(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-        }
-    };
-}
-
-knob!(
-    /// How many GILs there are (gh-104210).
-    Gils {
-        /// Every interpreter shares the main one's; the `gil` field is only checked.
-        One = "one",
-        /// An interpreter may have its own.
-        PerInterpreter = "per-interpreter",
-    }
-);
-knob!(
-    /// What `PyThreadState_Swap` does with the GIL, and in which order.
-    AttachProtocol {
-        /// 3.11: nothing; the caller has it and keeps it.
-        SwapLeavesGil = "swap-leaves-gil",
-        /// 3.12: release, then clear the current thread state; set the new one, then acquire.
-        ReleaseThenClear = "release-then-clear",
-        /// Ours: clear, then release; acquire, then set.
-        ClearThenRelease = "clear-then-release",
-    }
-);
-knob!(
-    /// Where the current thread state is kept (gh-103324).
-    CurrentTstate {
-        /// One for the runtime: that of whoever holds the GIL.
-        RuntimeGlobal = "runtime-global",
-        /// One for each OS thread.
-        ThreadLocal = "thread-local",
-    }
-);
-knob!(
-    /// How a creation that failed cleans up (gh-102658).
-    FailedCreation {
-        /// Before: the new thread state clears and deletes itself.
-        CleansUpByItself = "cleans-up-by-itself",
-        /// 3.12: swaps back first; without taking the caller's GIL if the new one was never taken.
-        SwapsBackWithoutGil = "swaps-back-without-gil",
-        /// Ours: checks the configuration before anything is made, and restores the caller wholly.
-        RestoresCaller = "restores-caller",
-    }
-);
-knob!(
-    /// What becomes of an error in a creation (gh-102657).
-    CreationErrors {
-        /// It ends the process.
-        Fatal = "fatal",
-        /// It is answered as a status.
-        Returned = "returned",
-    }
-);
-knob!(
-    /// What a creation answers when memory runs out.
-    OutOfMemory {
-        /// 3.12: a good status, and no thread state.
-        OkWithNull = "ok-with-null",
-        /// An error status.
-        Error = "error",
-    }
-);
-knob!(
-    /// Where a waiter leaves its request.
-    DropRequest {
-        /// 3.12: in its own interpreter.
-        PerInterpreter = "per-interpreter",
-        /// In the GIL it waits for.
-        PerGil = "per-gil",
-    }
-);
-knob!(
-    /// May a thread state be cleared while the end of another thread's call uses it (gh-104341, gh-100711)?
-    TstateInUse {
-        /// Nobody looks.
-        Unguarded = "unguarded",
-        /// Refused.
-        Guarded = "guarded",
-    }
-);
-knob!(
-    /// Whose gilstate slot is emptied when a thread state is deleted.
-    GilstateUnbind {
-        /// 3.12: that of the calling thread.
-        CallersSlot = "callers-slot",
-        /// That which names it.
-        OwnersSlot = "owners-slot",
-    }
-);
-knob!(
-    /// How `last_holder` names a thread state.
-    LastHolder {
-        /// By its address, which may be used again.
-        Address = "address",
-        /// By an identity that ends with it.
-        Identity = "identity",
-    }
-);
-knob!(
-    /// An interpreter with its own GIL, but the main interpreter's allocator.
-    OwnGilSharedObmalloc {
-        /// 3.12: accepted.
-        Accepted = "accepted",
-        /// Answered with an error status.
-        Refused = "refused",
-    }
-);
-
-knob!(
-    /// Where the thread state that an Ensure makes belongs (gh-59956).
-    GilstateTarget {
-        /// 3.12: to the main interpreter, always.
-        Main = "main",
-        /// To the interpreter that the caller works for.
-        Callers = "callers",
-    }
-);
-knob!(
-    /// What becomes of an Ensure that cannot make a thread state.
-    EnsureErrors {
-        /// 3.12: it ends the process.
-        Fatal = "fatal",
-        /// It is answered.
-        Returned = "returned",
-    }
-);
-knob!(
-    /// Whether `PyGILState_Check` looks at anything.
-    GilstateCheck {
-        /// 3.12: not after the first creation of an interpreter; then it answers yes.
-        OffAfterSub = "off-after-sub",
-        /// Always.
-        Always = "always",
-    }
-);
-knob!(
-    /// What becomes of a `Py_NewInterpreter` that fails.
-    LegacyCreation {
-        /// 3.12: it ends the process.
-        Fatal = "fatal",
-        /// It answers NULL.
-        Null = "null",
-    }
-);
+pub use knobs::*;
 
 macro_rules! designs {
     ($($(#[$doc:meta])* $field:ident: $ty:ident, $knob:literal, $seed:ident, $cpython:ident, $ours:ident;)+) => {
@@ -236,8 +79,36 @@ designs! {
     ensure_errors: EnsureErrors, "ensure-errors", Fatal, Fatal, Returned;
     /// Whether `PyGILState_Check` looks at anything.
     gilstate_check: GilstateCheck, "gilstate-check", OffAfterSub, OffAfterSub, Always;
+    /// What a poll looks at to learn of pending calls.
+    eval_breaker: EvalBreaker, "eval-breaker", AsComputed, AsComputed, Exact;
+    /// Which rings are signalled again when a pending call has failed.
+    failed_pending: FailedPending, "failed-pending", ItsRing, ItsRing, EveryRing;
     /// What becomes of a `Py_NewInterpreter` that fails.
     legacy_creation: LegacyCreation, "legacy-creation", Fatal, Fatal, Null;
+    /// What becomes of a call that waits for the GIL of an interpreter when that is finalized (gh-87135).
+    daemon_threads: DaemonThreads, "daemon-threads", Exit, Exit, Refused;
+    /// What becomes of the request of a waiter that gives up (gh-96387).
+    exiting_waiter: ExitingWaiter, "exiting-waiter", LeavesRequest, ClearsRequest, ClearsRequest;
+    /// May a thread be started in an interpreter whose end has begun (gh-104690)?
+    thread_start: ThreadStart, "thread-start", Allowed, Refused, Refused;
+    /// What a thread that could not be started leaves behind (gh-109746).
+    failed_thread: FailedThread, "failed-thread", LeavesCleared, LeavesCleared, Deletes;
+    /// Which pending calls an end runs.
+    finish_pending: FinishPending, "finish-pending", UntilFailure, UntilFailure, All;
+    /// What `_PyThreadState_DeleteExcept` does with the gilstate slots of other threads.
+    delete_except: DeleteExcept, "delete-except", LeavesBindings, LeavesBindings, Unbinds;
+    /// Through which thread state an interpreter is ended from outside.
+    head_tstate: HeadTstate, "head-tstate", Borrowed, Borrowed, Refused;
+    /// When an interpreter that is to be destroyed is looked at (gh-127041).
+    destroy_check: DestroyCheck, "destroy-check", TwoSteps, TwoSteps, OneStep;
+    /// What becomes of a new thread state in an interpreter that lists none.
+    empty_interp: EmptyInterp, "empty-interp", Fatal, Fatal, Usable;
+    /// When a new interpreter gets its id.
+    id_order: IdOrder, "id-order", BeforeAllocation, BeforeAllocation, AfterAllocation;
+    /// How the child of a fork clears the other interpreters (gh-101437).
+    fork_clear: ForkClear, "fork-clear", DetachedAndLocked, DetachedAndLocked, Properly;
+    /// What becomes of a fork in a sub-interpreter that may fork.
+    fork_in_sub: ForkInSub, "fork-in-sub", FatalInChild, FatalInChild, Refused;
 }
 
 /// A knob by name.

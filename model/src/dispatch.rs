@@ -38,6 +38,31 @@ impl Runtime {
             Label::UndoAttach(u) => self.undo_attach(u),
             Label::UndoDone(u) => self.undo_done(d, u),
 
+            Label::FinishJoin(e) => self.finish_join(d, e),
+            Label::FinishDrop(e) => self.finish_drop(e),
+            Label::FinishLook(e) => self.finish_look(d, e),
+            Label::FinishWait { end: e, .. } | Label::FinishTake(e) => self.finish_take(e),
+            Label::FinishAttach(e) => self.finish_attach(e),
+            Label::FinishPend(e) => self.finish_pend(h, e),
+            Label::FinishAgain(e) => self.finish_again(d, h, e),
+
+            Label::FinalSet(t) => self.final_set(d, t),
+            Label::FinalQuiesce(t) | Label::FinalWait { tstate: t, .. } => self.final_quiesce(h, t),
+            Label::FinalOthers(t) => self.final_others(d, h, t),
+            Label::FinalClear(t) => self.final_clear(t),
+            Label::FinalDetach(t) => self.final_detach(t),
+            Label::FinalDrop(t) => self.final_drop(t),
+            Label::FinalFree(t) => self.final_free(d, h, t),
+
+            Label::RunAttach(t) => self.run_attach(t),
+            Label::OutsideSwap(o) => self.outside_swap(d, o),
+            Label::OutsideEnd(o) => self.outside_end(o),
+            Label::OutsideBack(o) => self.outside_back(d, o),
+            Label::GiveUpDrop(t) => self.give_up_drop(t),
+            Label::GiveUp(t) => self.gave_up(d, h, t),
+            Label::Hung(t) => Flow::Goto(Label::Hung(t)),
+
+            Label::EndLast(t) => self.end_last(t),
             Label::EndClear(t) => self.end_clear(t),
             Label::EndDetach(t) => self.end_detach(t),
             Label::EndDrop(t) => self.end_drop(t),
@@ -51,10 +76,12 @@ impl Runtime {
             Label::RestoreAttach(t) => self.restore_attach(t),
             Label::RestoreDone(_)
             | Label::AcquireDone(_)
+            | Label::RunDone(_)
+            | Label::OutsideDone(_)
             | Label::ReleaseThreadDone(_)
             | Label::ReleaseDone(_) => Flow::Answer(Reply::Done),
             Label::PollRequest(t) => self.poll_request(d, h, t),
-            Label::PollDone(_) => self.poll_done(h),
+            Label::PollDone(t) => self.poll_done(d, h, t),
             Label::PollDrop(t) => self.poll_drop(t),
             Label::PollTake(t) => self.poll_take(t),
             Label::PollAttach(t) => self.poll_attach(d, h, t),
@@ -69,12 +96,12 @@ impl Runtime {
             Label::EnsureDone(e) => self.ensure_done(e),
             Label::ReleaseDrop(t) => self.release_drop(t),
 
-            Label::PendBegin(run) => self.pend_begin(h, run),
-            Label::PendNext(run) => self.pend_next(h, run),
+            Label::PendBegin(run) => self.pend_begin(d, h, run),
+            Label::PendNext(run) => self.pend_next(d, h, run),
             Label::PendDrop(run) => self.pend_drop(run),
             Label::PendTake(run) => self.pend_take(run),
             Label::PendAttach(run) => self.pend_attach(run),
-            Label::PendEnd(run, failed) => self.pend_end(h, run, failed),
+            Label::PendEnd(run, failed) => self.pend_end(d, h, run, failed),
             Label::MakeDone(_) => self.make_done(h),
 
             Label::SwapDrop(s) => self.swap_drop(d, s),
@@ -88,7 +115,7 @@ impl Runtime {
 
             Label::DropHolder { tstate, last } => self.drop_holder(tstate, last),
             Label::DropUnlock { tstate, last, interp } => self.drop_unlock(prefer, tstate, last, interp),
-            Label::DropTest { tstate, interp } => self.drop_test(d, tstate, interp),
+            Label::DropTest { tstate, interp } => self.drop_test(d, h, tstate, interp),
             Label::DropWait { gil, .. } => self.drop_woken(gil),
             Label::TakeLock(t) => self.take_lock(d, h, prefer, t),
             Label::TakeWait { tstate, asked, .. } => self.take_woken(d, h, prefer, tstate, asked, expired),
@@ -96,13 +123,15 @@ impl Runtime {
     }
 
     /// The rules whose breach ends the process inside a procedure, under some design.
-    pub const DEADLY: [Rule; 13] = [
+    pub const DEADLY: [Rule; 20] = [
         Rule::Life3,
+        Rule::Life10,
         Rule::Life17,
         Rule::Tls7,
         Rule::Tls12,
         Rule::Tls18,
         Rule::Tls21,
+        Rule::Tls23,
         Rule::Gil4,
         Rule::Gil5,
         Rule::Gil12,
@@ -110,5 +139,10 @@ impl Runtime {
         Rule::Gilstate4,
         Rule::Gilstate7,
         Rule::Pend10,
+        Rule::Fin16,
+        Rule::Id12,
+        Rule::Fork2,
+        Rule::Fork3,
+        Rule::Fork5,
     ];
 }

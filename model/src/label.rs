@@ -9,7 +9,7 @@ use cloister_specs::{InterpId, TstateId};
 mod locals;
 mod walk;
 
-pub use locals::{Asked, Creation, Ensuring, Leaving, Pass, Run, Swap, Undone};
+pub use locals::{Asked, By, Creation, End, Ensuring, Leaving, Outside, Pass, Run, Swap, Undone};
 pub use walk::Visitor;
 
 /// Where a thread stands.
@@ -53,7 +53,31 @@ pub enum Label {
     /// Answer.
     UndoDone(Undone),
 
-    /// `Py_EndInterpreter`: its thread state is cleared.
+    /// An end: are there threads to wait for, or pending calls that another thread runs?
+    FinishJoin(End),
+    /// Yes: the GIL is dropped ...
+    FinishDrop(End),
+    /// ... and if they are still there ...
+    FinishLook(End),
+    /// ... it waits ...
+    FinishWait {
+        /// Who ends.
+        end: End,
+        /// A signal has come.
+        signalled: bool,
+    },
+    /// ... and takes the GIL again ...
+    FinishTake(End),
+    /// ... with the same thread state current.
+    FinishAttach(End),
+    /// The pending calls that are left are run.
+    FinishPend(End),
+    /// Once more, if some are left (finish-pending all).
+    FinishAgain(End),
+
+    /// `Py_EndInterpreter`: there is no other thread state; the interpreter is finalizing.
+    EndLast(TstateId),
+    /// Its thread state is cleared.
     EndClear(TstateId),
     /// Nothing is current.
     EndDetach(TstateId),
@@ -61,8 +85,51 @@ pub enum Label {
     EndDrop(TstateId),
     /// The thread state is deleted.
     EndDelete(TstateId),
-    /// The interpreter is unlisted and freed; answer.
+    /// The interpreter is unlisted and freed.
     EndFree(InterpId),
+
+    /// `Py_FinalizeEx`: the main interpreter is finalizing.
+    FinalSet(TstateId),
+    /// Are there calls of other threads that use its thread states (daemon-threads refused)?
+    FinalQuiesce(TstateId),
+    /// It waits until they have returned.
+    FinalWait {
+        /// Who finalizes.
+        tstate: TstateId,
+        /// A signal has come.
+        signalled: bool,
+    },
+    /// The other thread states are deleted.
+    FinalOthers(TstateId),
+    /// The last one is cleared.
+    FinalClear(TstateId),
+    /// Nothing is current.
+    FinalDetach(TstateId),
+    /// The GIL is dropped for the last time.
+    FinalDrop(TstateId),
+    /// The thread state is deleted, and everything with it; answer.
+    FinalFree(TstateId),
+
+    /// `thread_run` holds the GIL.
+    RunAttach(TstateId),
+    /// Answer.
+    RunDone(TstateId),
+
+    /// An end from outside: the thread state becomes current.
+    OutsideSwap(Outside),
+    /// The interpreter is ended.
+    OutsideEnd(Outside),
+    /// The caller's becomes current again.
+    OutsideBack(Outside),
+    /// Answer.
+    OutsideDone(Outside),
+
+    /// A waiter that may not keep the GIL it has just taken drops it (daemon-threads exit, hang).
+    GiveUpDrop(TstateId),
+    /// And gives up.
+    GiveUp(TstateId),
+    /// It hangs (daemon-threads hang).
+    Hung(TstateId),
 
     /// `PyThreadState_Clear`: everything is dropped, `cleared` is set.
     ClearDone(TstateId),

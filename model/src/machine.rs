@@ -70,6 +70,10 @@ pub enum BadMove {
     SlotTaken(TstateId),
     /// The process is dead.
     Dead(Rule),
+    /// The OS thread has ended.
+    Gone(ThreadId),
+    /// The process was forked: that was the last move.
+    Forked,
 }
 
 impl std::fmt::Display for BadMove {
@@ -85,6 +89,8 @@ impl std::fmt::Display for BadMove {
             }
             BadMove::NotWaiting(h) => write!(f, "{h} does not wait like this: use `step`"),
             BadMove::SlotTaken(t) => write!(f, "slot {t} is taken or does not exist: choose a free one"),
+            BadMove::Gone(h) => write!(f, "{h} has ended, and makes no more moves"),
+            BadMove::Forked => f.write_str("the process was forked, which is the last move of a run"),
             BadMove::Dead(rule) => write!(f, "the process died of {rule} before this move"),
         }
     }
@@ -121,6 +127,12 @@ impl Runtime {
         if let Some(rule) = self.dead {
             return Err(BadMove::Dead(rule));
         }
+        if self.forked {
+            return Err(BadMove::Forked);
+        }
+        if self.thread(h).gone {
+            return Err(BadMove::Gone(h));
+        }
         let top = self.thread(h).top();
         match (mv, top) {
             (Move::Start(s), Label::Idle) => match s.at {
@@ -129,7 +141,14 @@ impl Runtime {
             },
             (Move::Start(_), _) => Err(BadMove::InsideACall(h)),
             (_, Label::Idle) => Err(BadMove::OutsideAnyCall(h)),
-            (Move::Step { .. }, Label::TakeWait { signalled, .. } | Label::DropWait { signalled, .. }) => {
+            (Move::Step { .. }, Label::Hung(_)) => Err(BadMove::NotSignalled(h)),
+            (
+                Move::Step { .. },
+                Label::TakeWait { signalled, .. }
+                | Label::DropWait { signalled, .. }
+                | Label::FinishWait { signalled, .. }
+                | Label::FinalWait { signalled, .. },
+            ) => {
                 if signalled {
                     Ok(())
                 } else {
@@ -160,7 +179,7 @@ impl Runtime {
             }
             Op::NewInterpreter { fault } => self.new_legacy_interpreter(d, h, fault, start.at),
             Op::EndInterpreter(t) => self.end_interpreter(t),
-            Op::ThreadStateNew(i) => Flow::Answer(Reply::Tstate(self.new_tstate(i, start.at))),
+            Op::ThreadStateNew(i) => self.new_in(d, i, start.at),
             Op::ThreadStateBind(t) => self.bind(h, t),
             Op::ThreadStateSwap(new) => self.swap(d, h, new),
             Op::ThreadStateClear(t) => self.clear(t),
@@ -174,8 +193,22 @@ impl Runtime {
             Op::GilStateEnsure { interp, fails } => self.ensure(d, h, interp, fails, start.at),
             Op::GilStateRelease(state) => self.release(h, state),
             Op::GilStateCheck => self.gilstate_check(d, h),
-            Op::AddPendingCall { interp, call } => self.add_pending(interp, call),
+            Op::AddPendingCall { interp, call } => self.add_pending(d, h, interp, call),
             Op::MakePendingCalls => self.make_pending_calls(d, h),
+            Op::Initialize => self.initialize_again(d, h, start.at),
+            Op::Finalize => self.finalize(d, h),
+            Op::StartThread { daemon, fails } => self.start_thread(d, h, daemon, fails, start.at),
+            Op::RunThread(t) => self.run_thread(h, t),
+            Op::ThreadStateDeleteExcept(t) => self.delete_except(d, h, t),
+            Op::InterpreterLookUpId(id) => self.look_up(id),
+            Op::InterpreterRequireIdRef { interp, required } => self.require_idref(interp, required),
+            Op::InterpreterIdIncref(i) => self.id_incref(i),
+            Op::InterpreterIdDecref(i) => self.id_decref(d, h, i),
+            Op::SetRunningMain => self.set_running(d, h),
+            Op::SetNotRunningMain => self.set_not_running(d, h),
+            Op::DestroyInterpreter(i) => self.destroy(d, h, i),
+            Op::Fork => self.fork(d, h),
+            Op::Exec => self.exec(d, h),
         };
         self.settle(h, 0, flow)
     }
@@ -239,6 +272,7 @@ impl Runtime {
         thread.entry_gilstate = None;
         thread.ran = Calls::NONE;
         thread.ran_failed = false;
+        self.wake_final();
         Outcome::Replied(reply)
     }
 
@@ -249,8 +283,9 @@ impl Runtime {
         let woken = if prefer.index() < THREADS && waiting(self, prefer) { Some(prefer) } else { first };
         if let Some(h) = woken {
             let depth = self.thread(h).depth();
-            if let Label::TakeWait { signalled, .. } | Label::DropWait { signalled, .. } =
-                &mut self.thread_mut(h).stack[depth.saturating_sub(1)]
+            if let Label::TakeWait { signalled, .. }
+            | Label::DropWait { signalled, .. }
+            | Label::FinishWait { signalled, .. } = &mut self.thread_mut(h).stack[depth.saturating_sub(1)]
             {
                 *signalled = true;
             }
@@ -268,9 +303,11 @@ impl Runtime {
     /// Would going on change anything for this thread? And by which move?
     pub fn next_move(&self, d: &Design, h: ThreadId, prefer: ThreadId) -> Option<Move> {
         match self.thread(h).top() {
-            Label::Idle => None,
+            Label::Idle | Label::Hung(_) => None,
+            Label::FinishWait { signalled: false, .. } | Label::FinalWait { signalled: false, .. } => None,
             Label::TakeWait { signalled: false, tstate, gil, asked } => {
                 let changes = !self.listed(tstate)
+                    || self.must_leave(tstate)
                     || !self.gils[gil.index()].locked
                     || match asked {
                         Asked::No | Asked::Switched => true,

@@ -4,7 +4,7 @@ use cloister_specs::{
     Calls, GilState, InterpId, InterpreterConfig, MAIN, Phase, Rule, StatusBits, ThreadId, TstateId,
 };
 
-use crate::design::{CurrentTstate, Design, DropRequest};
+use crate::design::{CurrentTstate, Design};
 use crate::label::{Label, Visitor};
 use crate::ring::Ring;
 
@@ -14,9 +14,9 @@ pub const INTERPS: usize = 3;
 pub const TSTATES: usize = 4;
 /// OS threads.
 pub const THREADS: usize = 3;
-/// How deep procedures nest: a poll, the run of pending calls, a run inside a pending call or
-/// `swap`, and one of `swap_no_gil`, `drop_gil`, `take_gil`.
-pub const DEPTH: usize = 4;
+/// How deep procedures nest: an end from outside, the end itself, its run of pending calls, `take_gil`
+/// inside one of them, and `drop_gil` where that gives up.
+pub const DEPTH: usize = 5;
 
 /// An interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +35,18 @@ pub struct Interp {
     pub pending: Ring,
     /// A thread runs them.
     pub busy: bool,
+    /// `eval_breaker` (eval-breaker as-computed).
+    pub breaker: bool,
+    /// `_finalizing`: who tears it down. No other thread state may take its GIL.
+    pub finalizing: Option<TstateId>,
+    /// Its id. Grows from interpreter to interpreter, unlike the slot.
+    pub id: u8,
+    /// `id_refcount`.
+    pub id_refs: u8,
+    /// `requires_idref`: it is ended with the last reference.
+    pub requires_idref: bool,
+    /// `threads.main`: the thread state that said that it runs it. Does not say that it is there.
+    pub running: Option<TstateId>,
 }
 
 /// A GIL, in the slot of the interpreter that created it.
@@ -63,6 +75,17 @@ pub struct Tstate {
     pub thread: Option<ThreadId>,
     /// The Ensures that found or made it, and have not been released.
     pub ensures: Ensures,
+    /// It was made for an OS thread that was started.
+    pub started: Option<Started>,
+}
+
+/// Does an end wait for a started thread?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Started {
+    /// Yes.
+    Joined,
+    /// No: it is a daemon.
+    Daemon,
 }
 
 /// Ensures that have not been released. The lowest bit of `unlocked` is that of the last one.
@@ -91,6 +114,8 @@ pub struct Thread {
     pub ran: Calls,
     /// The last of them failed.
     pub ran_failed: bool,
+    /// The OS thread has ended (daemon-threads exit), or is not in this process (after a fork).
+    pub gone: bool,
     /// Where it stands; the lowest label first.
     pub stack: [Label; DEPTH],
 }
@@ -114,6 +139,12 @@ pub struct Runtime {
     pub pending_main: Ring,
     /// `PyGILState_Check` looks at anything (gilstate-check off-after-sub).
     pub check_enabled: bool,
+    /// The id that the next interpreter gets.
+    pub next_id: u8,
+    /// Ghost: an end has dropped pending calls that were not run.
+    pub lost_calls: bool,
+    /// The process was forked, and this is the child.
+    pub forked: bool,
     /// The process died here.
     pub dead: Option<Rule>,
 }
@@ -128,6 +159,12 @@ impl Interp {
         drop_request: false,
         pending: Ring::EMPTY,
         busy: false,
+        breaker: false,
+        finalizing: None,
+        id: 0,
+        id_refs: 0,
+        requires_idref: false,
+        running: None,
     };
 }
 
@@ -139,8 +176,13 @@ impl Gil {
 
 impl Tstate {
     /// A free slot.
-    pub const FREE: Tstate =
-        Tstate { status: StatusBits::empty(), interp: MAIN, thread: None, ensures: Ensures::NONE };
+    pub const FREE: Tstate = Tstate {
+        status: StatusBits::empty(),
+        interp: MAIN,
+        thread: None,
+        ensures: Ensures::NONE,
+        started: None,
+    };
 }
 
 impl Ensures {
@@ -178,6 +220,7 @@ impl Thread {
         entry_gilstate: None,
         ran: Calls::NONE,
         ran_failed: false,
+        gone: false,
         stack: [Label::Idle; DEPTH],
     };
 
@@ -229,17 +272,28 @@ impl Runtime {
             main_thread: ThreadId(0),
             pending_main: Ring::EMPTY,
             check_enabled: true,
+            next_id: 0,
+            lost_calls: false,
+            forked: false,
             dead: None,
         };
-        let (t0, thread) = (TstateId(0), ThreadId(0));
-        r.interps[0] = Interp {
+        r.initialize(d, ThreadId(0), TstateId(0));
+        r
+    }
+
+    /// A main interpreter, whose first thread state is current in this thread.
+    pub(crate) fn initialize(&mut self, d: &Design, thread: ThreadId, t0: TstateId) {
+        self.main_thread = thread;
+        self.check_enabled = true;
+        self.next_id = 1;
+        self.interps[0] = Interp {
             phase: Some(Phase::Live),
             config: InterpreterConfig::MAIN,
             settled: true,
             gil: Some(MAIN),
             ..Interp::FREE
         };
-        r.gils[0] = Gil {
+        self.gils[0] = Gil {
             created: true,
             locked: true,
             last_holder: Some(t0),
@@ -248,10 +302,9 @@ impl Runtime {
         };
         let status =
             StatusBits::INITIALIZED | StatusBits::BOUND | StatusBits::BOUND_GILSTATE | StatusBits::ACTIVE;
-        r.tstates[0] = Tstate { status, thread: Some(thread), ..Tstate::FREE };
-        r.threads[0].gilstate = Some(t0);
-        r.set_current(d, thread, Some(t0));
-        r
+        *self.tstate_mut(t0) = Tstate { status, thread: Some(thread), ..Tstate::FREE };
+        self.thread_mut(thread).gilstate = Some(t0);
+        self.set_current(d, thread, Some(t0));
     }
 
     /// The interpreter in this slot.
@@ -329,35 +382,35 @@ impl Runtime {
         self.interp(self.tstate(t).interp).gil
     }
 
-    /// Does a thread that runs in this interpreter see a request?
-    pub fn request_seen_in(&self, d: &Design, i: InterpId) -> bool {
-        match d.drop_request {
-            DropRequest::PerInterpreter => self.interp(i).drop_request,
-            DropRequest::PerGil => self.interp(i).gil.is_some_and(|g| self.gils[g.index()].drop_request),
-        }
-    }
-
-    /// Sets or resets the request that a thread of this interpreter leaves and sees.
-    pub(crate) fn set_request(&mut self, d: &Design, i: InterpId, on: bool) {
-        match d.drop_request {
-            DropRequest::PerInterpreter => self.interp_mut(i).drop_request = on,
-            DropRequest::PerGil => {
-                if let Some(g) = self.interp(i).gil {
-                    self.gils[g.index()].drop_request = on;
-                }
-            }
-        }
-    }
-
     /// Does a call of another thread use this thread state?
     pub fn in_use_by_another(&self, h: ThreadId, t: TstateId) -> bool {
         self.threads.iter().enumerate().any(|(k, x)| k != h.index() && x.uses(t))
+    }
+
+    /// Does a call of another thread use a thread state of this interpreter?
+    pub fn interp_in_use_by_another(&self, h: ThreadId, i: InterpId) -> bool {
+        Runtime::tstate_ids()
+            .any(|t| self.listed(t) && self.tstate(t).interp == i && self.in_use_by_another(h, t))
+    }
+
+    /// The thread states that an interpreter lists.
+    pub fn tstates_of(&self, i: InterpId) -> impl Iterator<Item = TstateId> {
+        Runtime::tstate_ids().filter(move |t| self.listed(*t) && self.tstate(*t).interp == i)
+    }
+
+    /// Can thread states of this interpreter be made current?
+    pub fn usable(&self, i: InterpId) -> bool {
+        //= specs/rules/fin.md#fin-18
+        //# While an end waits for threads, thread states of its interpreter MAY be made current as
+        //# before.
+        matches!(self.interp(i).phase, Some(Phase::Live | Phase::Ending))
     }
 
     /// Does anything but its owner's list name this slot?
     pub fn named(&self, t: TstateId) -> bool {
         self.current == Some(t)
             || self.gils.iter().any(|g| g.last_holder == Some(t))
+            || self.interps.iter().any(|i| i.running == Some(t) || i.finalizing == Some(t))
             || self.threads.iter().any(|x| x.current == Some(t) || x.gilstate == Some(t) || x.uses(t))
     }
 

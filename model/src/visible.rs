@@ -32,6 +32,13 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         Label::Undo(..) | Label::UndoClear(..) | Label::UndoDetach(..) | Label::UndoDrop(..) => false,
         Label::UndoTake(_) | Label::UndoAttach(_) | Label::UndoDone(_) => false,
         Label::EndDetach(_) | Label::EndDrop(_) => false,
+        Label::FinishJoin(_) | Label::FinishDrop(_) | Label::FinishTake(_) | Label::FinishAgain(_) => false,
+        // Nobody can add to the ring of an interpreter that ends, but to that of the main thread.
+        Label::FinishPend(e) => e.main,
+        Label::EndLast(_) => false,
+        Label::FinalDetach(_) | Label::FinalDrop(_) => false,
+        Label::RunAttach(_) | Label::RunDone(_) | Label::OutsideDone(_) => false,
+        Label::GiveUpDrop(_) | Label::GiveUp(_) | Label::Hung(_) => false,
         Label::SwapAnswer(_)
         | Label::SaveDrop(_)
         | Label::SaveDone(_)
@@ -58,7 +65,8 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::MakeDone(_)
         | Label::PollRequest(_) => false,
         Label::ClearCurrent(_) | Label::Deactivate(_) | Label::SetCurrent(_) | Label::PollAttach(_)
-        | Label::PendAttach(_) => {
+        | Label::PendAttach(_)
+        | Label::FinishAttach(_) => {
             match d.current {
                 CurrentTstate::RuntimeGlobal => true,
                 CurrentTstate::ThreadLocal => false,
@@ -81,6 +89,17 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::LeaveDelete(..)
         | Label::PendBegin(_)
         | Label::PendNext(_)
-        | Label::PendEnd(..) => true,
+        | Label::PendEnd(..)
+        | Label::FinishLook(_)
+        | Label::FinishWait { .. }
+        | Label::FinalSet(_)
+        | Label::FinalQuiesce(_)
+        | Label::FinalWait { .. }
+        | Label::FinalOthers(_)
+        | Label::FinalClear(_)
+        | Label::FinalFree(_)
+        | Label::OutsideSwap(_)
+        | Label::OutsideEnd(_)
+        | Label::OutsideBack(_) => true,
     }
 }

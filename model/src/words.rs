@@ -7,7 +7,7 @@ use cloister_specs::{Phase, StatusBits};
 use crate::label::{Asked, Label, Pass, Run};
 use crate::machine::Outcome;
 use crate::ring::Ring;
-use crate::runtime::{Gil, Interp, Runtime, Thread, Tstate};
+use crate::runtime::{Gil, Interp, Runtime, Started, Thread, Tstate};
 
 fn or_null<T: Display>(id: Option<T>) -> String {
     id.map_or("NULL".to_string(), |id| id.to_string())
@@ -47,6 +47,31 @@ impl Display for Label {
             Label::UndoAttach(u) => write!(f, "is to make {} current", or_null(u.save)),
             Label::UndoDone(_) => f.write_str("answers"),
 
+            Label::FinishJoin(_) => f.write_str("looks for threads to wait for"),
+            Label::FinishDrop(e) => write!(f, "is to drop the GIL of {}", e.tstate),
+            Label::FinishLook(_) => f.write_str("looks for them again"),
+            Label::FinishWait { .. } => f.write_str("waits for threads"),
+            Label::FinishTake(e) => write!(f, "is to take the GIL of {}", e.tstate),
+            Label::FinishAttach(e) => write!(f, "is to make {} current", e.tstate),
+            Label::FinishPend(_) => f.write_str("is to run the pending calls that are left"),
+            Label::FinishAgain(_) => f.write_str("looks for more of them"),
+            Label::EndLast(_) => f.write_str("looks for other thread states"),
+            Label::FinalSet(_) => f.write_str("main is finalizing"),
+            Label::FinalQuiesce(_) => f.write_str("looks for calls of other threads"),
+            Label::FinalWait { .. } => f.write_str("waits for calls of other threads"),
+            Label::FinalOthers(t) => write!(f, "deletes all but {t}"),
+            Label::FinalClear(t) => write!(f, "clears {t}"),
+            Label::FinalDetach(t) => write!(f, "is to detach {t}"),
+            Label::FinalDrop(t) => write!(f, "is to drop the GIL of {t}"),
+            Label::FinalFree(t) => write!(f, "deletes {t}, and frees everything"),
+            Label::RunAttach(t) => write!(f, "is to make {t} current"),
+            Label::OutsideSwap(o) => write!(f, "is to swap to {}", o.head),
+            Label::OutsideEnd(o) => write!(f, "is to end the interpreter of {}", o.head),
+            Label::OutsideBack(o) => write!(f, "is to swap back to {}", or_null(o.save)),
+            Label::RunDone(_) | Label::OutsideDone(_) => f.write_str("answers"),
+            Label::GiveUpDrop(t) => write!(f, "may not keep the GIL of {t}"),
+            Label::GiveUp(_) => f.write_str("gives up"),
+            Label::Hung(_) => f.write_str("hangs"),
             Label::EndClear(t) => write!(f, "clears {t}"),
             Label::EndDetach(t) => write!(f, "is to detach {t}"),
             Label::EndDrop(t) => write!(f, "is to drop the GIL of {t}"),
@@ -104,6 +129,9 @@ impl Display for Label {
 impl Display for Thread {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "current {}, gilstate {}", or_null(self.current), or_null(self.gilstate))?;
+        if self.gone {
+            return f.write_str("; has ended");
+        }
         let Some(call) = self.stack[0].call() else { return Ok(()) };
         write!(f, "; in {}: ", call.name())?;
         match self.top() {
@@ -131,7 +159,8 @@ impl Display for Interp {
             None => "none",
             Some(Phase::Creating) => "being created",
             Some(Phase::Live) => "live",
-            Some(Phase::Finalizing) => "being ended",
+            Some(Phase::Ending) => "being ended",
+            Some(Phase::Finalizing) => "being torn down",
         })?;
         match self.gil {
             Some(gil) => write!(f, ", GIL {gil}")?,
@@ -139,6 +168,14 @@ impl Display for Interp {
         }
         f.write_str(if self.settled { "" } else { ", no settings" })?;
         f.write_str(if self.drop_request { ", is asked" } else { "" })?;
+        if let Some(t) = self.running {
+            write!(f, ", run by {t}")?;
+        }
+        if self.id_refs > 0 {
+            write!(f, ", {} references", self.id_refs)?;
+        }
+        f.write_str(if self.requires_idref { ", requires them" } else { "" })?;
+        f.write_str(if self.breaker { ", eval breaker set" } else { "" })?;
         f.write_str(if self.busy { ", runs pending calls" } else { "" })?;
         write!(f, "{}", self.pending)
     }
@@ -184,6 +221,11 @@ impl Display for Tstate {
             if self.status.contains(bit) {
                 write!(f, ", {word}")?;
             }
+        }
+        match self.started {
+            Some(Started::Joined) => f.write_str(", started")?,
+            Some(Started::Daemon) => f.write_str(", started as a daemon")?,
+            None => {}
         }
         match self.ensures.depth {
             0 => Ok(()),

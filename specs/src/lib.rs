@@ -23,6 +23,6 @@ pub use ids::{InterpId, MAIN, ThreadId, TstateId};
 pub use observe::{GilView, InterpView, Observation, Phase, StatusBits, ThreadView, TstateView};
 pub use op::{Fault, Op, OpKind};
 pub use pending::{Calls, PendingCall, RING};
-pub use reply::{CreationError, GilState, Refusal, Reply};
+pub use reply::{CreationError, Denied, GilState, Refusal, Reply};
 pub use rule::{Answer, Rule, RuleText, Status};
 pub use run::{Move, Parking, Start};

@@ -35,7 +35,9 @@ pub enum Phase {
     Creating,
     /// In use.
     Live,
-    /// Being ended.
+    /// Its end has begun: threads go on, but no new one can be started.
+    Ending,
+    /// Being torn down: no other thread may take its GIL.
     Finalizing,
 }
 

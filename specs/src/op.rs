@@ -86,6 +86,44 @@ pub enum Op {
     },
     /// `Py_MakePendingCalls`.
     MakePendingCalls,
+    /// `Py_InitializeEx`.
+    Initialize,
+    /// `Py_FinalizeEx`.
+    Finalize,
+    /// `_thread.start_new_thread`, up to the point where the new OS thread goes on by itself.
+    StartThread {
+        /// Nobody waits for it.
+        daemon: bool,
+        /// The OS cannot start a thread.
+        fails: bool,
+    },
+    /// `thread_run`, the first thing in the new OS thread.
+    RunThread(TstateId),
+    /// `_PyThreadState_DeleteExcept`.
+    ThreadStateDeleteExcept(TstateId),
+    /// `_PyInterpreterState_LookUpID`.
+    InterpreterLookUpId(u8),
+    /// `_PyInterpreterState_RequireIDRef`.
+    InterpreterRequireIdRef {
+        /// Which interpreter.
+        interp: InterpId,
+        /// Is it to end with the last reference?
+        required: bool,
+    },
+    /// `_PyInterpreterState_IDIncref`.
+    InterpreterIdIncref(InterpId),
+    /// `_PyInterpreterState_IDDecref`.
+    InterpreterIdDecref(InterpId),
+    /// `_PyInterpreterState_SetRunningMain`, of the current interpreter.
+    SetRunningMain,
+    /// `_PyInterpreterState_SetNotRunningMain`, of the current interpreter.
+    SetNotRunningMain,
+    /// `_xxsubinterpreters.destroy`.
+    DestroyInterpreter(InterpId),
+    /// `os.fork`. The run goes on in the child, and is over.
+    Fork,
+    /// `os.execv`, of a program that does not exist.
+    Exec,
 }
 
 impl Op {
@@ -111,6 +149,20 @@ impl Op {
             Op::GilStateCheck => OpKind::GilStateCheck,
             Op::AddPendingCall { .. } => OpKind::AddPendingCall,
             Op::MakePendingCalls => OpKind::MakePendingCalls,
+            Op::Initialize => OpKind::Initialize,
+            Op::Finalize => OpKind::Finalize,
+            Op::StartThread { .. } => OpKind::StartThread,
+            Op::RunThread(_) => OpKind::RunThread,
+            Op::ThreadStateDeleteExcept(_) => OpKind::ThreadStateDeleteExcept,
+            Op::InterpreterLookUpId(_) => OpKind::InterpreterLookUpId,
+            Op::InterpreterRequireIdRef { .. } => OpKind::InterpreterRequireIdRef,
+            Op::InterpreterIdIncref(_) => OpKind::InterpreterIdIncref,
+            Op::InterpreterIdDecref(_) => OpKind::InterpreterIdDecref,
+            Op::SetRunningMain => OpKind::SetRunningMain,
+            Op::SetNotRunningMain => OpKind::SetNotRunningMain,
+            Op::DestroyInterpreter(_) => OpKind::DestroyInterpreter,
+            Op::Fork => OpKind::Fork,
+            Op::Exec => OpKind::Exec,
         }
     }
 
@@ -122,6 +174,8 @@ impl Op {
                 | Op::NewInterpreter { .. }
                 | Op::ThreadStateNew(_)
                 | Op::GilStateEnsure { .. }
+                | Op::Initialize
+                | Op::StartThread { .. }
         )
     }
 }

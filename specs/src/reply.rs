@@ -29,6 +29,63 @@ pub enum CreationError {
     MainInit,
 }
 
+/// Why a call was not allowed: the message of CPython's exception, as a type.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
+)]
+pub enum Denied {
+    /// FORK-1.
+    #[error("fork not supported for isolated subinterpreters")]
+    Fork,
+    /// FORK-3; CPython 3.12 says so of `forkpty` alone.
+    #[error("fork not supported for subinterpreters")]
+    ForkInSub,
+    /// FORK-6.
+    #[error("exec not supported for isolated subinterpreters")]
+    Exec,
+    /// FORK-7.
+    #[error("thread is not supported for isolated subinterpreters")]
+    Threads,
+    /// FORK-8.
+    #[error("daemon threads are disabled in this (sub)interpreter")]
+    Daemons,
+    /// FIN-9.
+    #[error("can't create new thread at interpreter shutdown")]
+    Shutdown,
+    /// The OS cannot start a thread, or memory ran out (FIN-13).
+    #[error("can't start new thread")]
+    CannotStart,
+    /// ID-3.
+    #[error("unrecognized interpreter ID")]
+    UnknownId,
+    /// ID-8.
+    #[error("cannot destroy the current interpreter")]
+    DestroyCurrent,
+    /// ID-9.
+    #[error("interpreter running")]
+    Running,
+    /// ID-11.
+    #[error("interpreter already running")]
+    AlreadyRunning,
+}
+
+impl Denied {
+    /// Every one of them.
+    pub const ALL: [Denied; 11] = [
+        Denied::Fork,
+        Denied::ForkInSub,
+        Denied::Exec,
+        Denied::Threads,
+        Denied::Daemons,
+        Denied::Shutdown,
+        Denied::CannotStart,
+        Denied::UnknownId,
+        Denied::DestroyCurrent,
+        Denied::Running,
+        Denied::AlreadyRunning,
+    ];
+}
+
 /// Had the thread its GIL before an Ensure? `PyGILState_STATE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Arbitrary)]
 pub enum GilState {
@@ -71,6 +128,17 @@ pub enum Reply {
         /// The last of them failed.
         failed: bool,
     },
+    /// An interpreter was found.
+    Interp(InterpId),
+    /// The call is not allowed here, and changed nothing.
+    Denied(Denied),
+    /// The interpreter whose GIL the call waited for has been finalized; the thread has nothing
+    /// current.
+    Finalized,
+    /// CPython 3.12: the same, and the OS thread has ended.
+    Exited,
+    /// The process was forked; this is the child.
+    Forked,
 }
 
 /// A call that breaks a rule of its caller. The state is untouched.

@@ -76,4 +76,16 @@ pub enum Parking {
     Gil,
     /// Another thread state to take the GIL that it dropped on request (`drop_gil`).
     Switch,
+    /// The threads of its interpreter to end that are no daemons.
+    Threads,
+    /// The calls of other threads that use its interpreter to return.
+    Calls,
+    /// Nothing: it hangs (CPython 3.14, where an interpreter has been finalized).
+    Forever,
+}
+
+impl Parking {
+    /// Every one of them.
+    pub const ALL: [Parking; 5] =
+        [Parking::Gil, Parking::Switch, Parking::Threads, Parking::Calls, Parking::Forever];
 }

@@ -19,8 +19,10 @@
 //! - `at` chooses the slot of the thread state that the call makes; without it the
 //!   lowest free slot is taken.
 //! - `prefer` chooses whom a signal wakes when several wait; without it, `T0`.
-//! - What is expected is a reply (`done`, `t1`, `NULL`, `1 t1`, `failed "text"`,
-//!   `ok NULL`) or `refused RULE`, `parked gil`, `parked switch`, `died RULE`.
+//! - What is expected is a reply (`done`, `t1`, `NULL`, `1 t1`, `failed "text"`, `ok NULL`,
+//!   `LOCKED`, `UNLOCKED`, `not ensured`, `yes`, `no`, `full`, `ran succeeds`, `interpreter 1`,
+//!   `denied "text"`, `finalized`, `exited`, `forked`) or `refused RULE`, `parked gil` (or
+//!   `switch`, `threads`, `calls`, `forever`), `died RULE`.
 //! - A configuration is a preset (`isolated`, `legacy`, `main`) and then the fields that
 //!   differ: `legacy, allow_fork=0, fault=CoreInit`.
 //!
@@ -171,6 +173,9 @@ pub enum Problem {
     /// No creation fails with this text.
     #[error("no creation fails with \"{0}\"; the texts are those of CreationError")]
     UnknownFailure(String),
+    /// Nothing is denied with this text.
+    #[error("nothing is denied with \"{0}\"; the texts are those of Denied")]
+    UnknownDenial(String),
     /// `at` after a call that makes no thread state.
     #[error("{0} makes no thread state, so it takes no `at`")]
     NothingToPlace(&'static str),
@@ -219,6 +224,16 @@ fn fault_name(fault: Fault) -> &'static str {
         Fault::TstateAlloc => "TstateAlloc",
         Fault::CoreInit => "CoreInit",
         Fault::MainInit => "MainInit",
+    }
+}
+
+fn parking_name(parking: Parking) -> &'static str {
+    match parking {
+        Parking::Gil => "gil",
+        Parking::Switch => "switch",
+        Parking::Threads => "threads",
+        Parking::Calls => "calls",
+        Parking::Forever => "forever",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use cloister_specs::text::{Expect, Grain, Line, Problem, Script};
-use cloister_specs::{Calls, CreationError, GilState, Move, Op, Parking, PendingCall, Reply, Rule, Start};
+use cloister_specs::{Calls, CreationError, Denied, GilState, Move, Op, Parking, PendingCall, Reply, Rule, Start};
 
 fn pick<T: Copy>(u: &mut Unstructured<'_>, all: &[T]) -> Result<T> {
     u.choose(all).copied()
@@ -25,10 +25,10 @@ fn a_move(u: &mut Unstructured<'_>) -> Result<Move> {
 fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
     const FAILURES: [CreationError; 3] =
         [CreationError::Settings, CreationError::GilValue, CreationError::CoreInit];
-    Ok(match u.int_in_range(0..=12)? {
+    Ok(match u.int_in_range(0..=17)? {
         0 => Expect::Refused(pick(u, &Rule::ALL)?),
         1 => Expect::Died(pick(u, &Rule::ALL)?),
-        2 => Expect::Parked(pick(u, &[Parking::Gil, Parking::Switch])?),
+        2 => Expect::Parked(pick(u, &Parking::ALL)?),
         3 => Expect::Reply(Reply::Done),
         4 => Expect::Reply(Reply::Created { interp: u.arbitrary()?, tstate: u.arbitrary()? }),
         5 => Expect::Reply(Reply::Failed(pick(u, &FAILURES)?)),
@@ -37,6 +37,11 @@ fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
         8 => Expect::Reply(Reply::NotEnsured),
         9 => Expect::Reply(Reply::Is(u.arbitrary()?)),
         10 => Expect::Reply(Reply::Full),
+        12 => Expect::Reply(Reply::Interp(u.arbitrary()?)),
+        13 => Expect::Reply(Reply::Denied(pick(u, &Denied::ALL)?)),
+        14 => Expect::Reply(Reply::Finalized),
+        15 => Expect::Reply(Reply::Exited),
+        16 => Expect::Reply(Reply::Forked),
         11 => Expect::Reply(Reply::Ran { calls: some_calls(u)?, failed: u.arbitrary()? }),
         _ => Expect::Reply(Reply::Tstate(u.arbitrary()?)),
     })
@@ -130,6 +135,22 @@ fn the_examples_of_the_documentation_are_read() {
         "T1: AddPendingCall(1, makes) => full",
         "T0: MakePendingCalls => ran succeeds fails, failed",
         "T0: EvalBreakerPoll => ran nothing",
+        "T0: Initialize at t1 => done",
+        "T0: Finalize => parked threads",
+        "T0: StartThread at t1 => t1",
+        "T0: StartThread(daemon) => denied \"daemon threads are disabled in this (sub)interpreter\"",
+        "T0: StartThread(daemon, fails) => denied \"can't start new thread\"",
+        "T1: RunThread(t1) => finalized",
+        "T0: ThreadStateDeleteExcept(t0) => done",
+        "T0: InterpreterLookUpId(3) => interpreter 1",
+        "T0: InterpreterRequireIdRef(1, yes) => done",
+        "T0: InterpreterIdIncref(1) => done",
+        "T0: InterpreterIdDecref(1) => refused ID-6",
+        "T0: SetRunningMain => denied \"interpreter already running\"",
+        "T0: SetNotRunningMain => done",
+        "T0: DestroyInterpreter(1) => done",
+        "T0: Exec => denied \"exec not supported for isolated subinterpreters\"",
+        "T0: Fork => forked",
         "T1: .. step => died GIL-4",
         "T1: .. expire prefer T1",
         "T1: .. spurious",
@@ -220,7 +241,7 @@ fn an_error_says_where_and_what_would_be_right() {
         ),
         (
             "T0: SaveThread => parked",
-            "line 1: expected gil or switch, found the end of the line\n  T0: SaveThread => parked",
+            "line 1: expected gil, switch, threads, calls or forever, found the end of the line\n  T0: SaveThread => parked",
         ),
         (
             "T0: SaveThread t1",
@@ -250,5 +271,5 @@ fn an_unknown_call_is_told_the_calls_there_are() {
 #[test]
 fn a_long_line_is_cut_short_in_its_error() {
     let error = format!("T0: {}", "x".repeat(10_000)).parse::<Script>().unwrap_err();
-    assert!(error.to_string().len() < 700, "{}", error.to_string().len());
+    assert!(error.to_string().len() < 1_200, "{}", error.to_string().len());
 }

@@ -83,7 +83,13 @@ pub fn rename(r: &Runtime, names: &Renaming) -> Runtime {
     let mut visitor = names;
     for k in 0..INTERPS {
         let new = names.interps[k] as usize;
-        out.interps[new] = Interp { gil: r.interps[k].gil.map(|g| names.interp(g)), ..r.interps[k] };
+        let x = r.interps[k];
+        out.interps[new] = Interp {
+            gil: x.gil.map(|g| names.interp(g)),
+            finalizing: x.finalizing.map(|t| names.tstate(t)),
+            running: x.running.map(|t| names.tstate(t)),
+            ..x
+        };
         out.gils[new] = Gil {
             last_holder: r.gils[k].last_holder.map(|t| names.tstate(t)),
             holder: r.gils[k].holder.map(|h| names.thread(h)),
@@ -129,8 +135,15 @@ fn thread_shape(r: &Runtime, k: usize, sight: Sight) -> ThreadShape {
 }
 
 /// An interpreter without the names in it.
-fn interp_shape(r: &Runtime, k: usize) -> (Interp, Gil, u8, u8) {
-    let interp = Interp { gil: r.interps[k].gil.map(|g| InterpId(u8::from(g.index() == k))), ..r.interps[k] };
+fn interp_shape(r: &Runtime, k: usize, sight: Sight) -> (Interp, Gil, u8, u8) {
+    let x = r.interps[k];
+    let interp = Interp {
+        gil: x.gil.map(|g| InterpId(u8::from(g.index() == k))),
+        finalizing: x.finalizing.map(|_| TstateId(0)),
+        running: x.running.map(|_| TstateId(0)),
+        id: if sight.ids { x.id } else { 0 },
+        ..x
+    };
     let gil = Gil {
         last_holder: r.gils[k].last_holder.map(|_| TstateId(0)),
         holder: r.gils[k].holder.map(|_| ThreadId(0)),
@@ -150,22 +163,49 @@ const BLANK_THREAD: ThreadShape = (Thread::FRESH, 0, false, false);
 pub(super) struct Sight {
     /// Which thread is the main one.
     pub(super) main_thread: bool,
+    /// The ids of interpreters.
+    ids: bool,
 }
 
 impl Scope {
     pub(super) fn sight(&self) -> Sight {
-        let looks = |kind: &OpKind| matches!(kind, OpKind::AddPendingCall | OpKind::MakePendingCalls);
-        Sight { main_thread: self.ops.iter().any(looks) }
+        let looks = |kinds: &[OpKind]| self.ops.iter().any(|kind| kinds.contains(kind));
+        Sight {
+            main_thread: looks(&[
+                OpKind::AddPendingCall,
+                OpKind::MakePendingCalls,
+                OpKind::Finalize,
+                OpKind::Fork,
+            ]),
+            ids: looks(&[OpKind::InterpreterLookUpId]),
+        }
+    }
+
+    /// The same state without what no call of the scope looks at.
+    pub fn blur(&self, r: &Runtime) -> Runtime {
+        let mut out = *r;
+        let sight = self.sight();
+        if !sight.main_thread {
+            out.main_thread = ThreadId(0);
+        }
+        if !sight.ids {
+            for (slot, interp) in out.interps.iter_mut().enumerate() {
+                interp.id = if interp.phase.is_some() { slot as u8 } else { 0 };
+            }
+            out.next_id = INTERPS as u8;
+        }
+        out
     }
 
     /// The representative of all states that differ from this one in names alone, and the
     /// renaming that leads to it.
     pub fn canonical(&self, r: &Runtime) -> (Runtime, Renaming) {
-        canonical(r, self.bounds, self.sight())
+        canonical(r, self)
     }
 }
 
-fn canonical(r: &Runtime, bounds: Bounds, sight: Sight) -> (Runtime, Renaming) {
+fn canonical(r: &Runtime, scope: &Scope) -> (Runtime, Renaming) {
+    let (bounds, sight) = (scope.bounds, scope.sight());
     let n = bounds.threads as usize;
     let shapes: [_; THREADS] = std::array::from_fn(|k| thread_shape(r, k, sight));
     let mut order: [usize; THREADS] = std::array::from_fn(|k| k);
@@ -176,7 +216,7 @@ fn canonical(r: &Runtime, bounds: Bounds, sight: Sight) -> (Runtime, Renaming) {
     let mut sub_order: [usize; INTERPS] = std::array::from_fn(|k| k);
     let mut subs_tied = false;
     if subs == INTERPS {
-        let (one, two) = (interp_shape(r, 1), interp_shape(r, 2));
+        let (one, two) = (interp_shape(r, 1, sight), interp_shape(r, 2, sight));
         if two > one {
             sub_order.swap(1, 2);
         }
@@ -195,9 +235,9 @@ fn canonical(r: &Runtime, bounds: Bounds, sight: Sight) -> (Runtime, Renaming) {
                 subs.swap(1, 2);
             }
             let names = complete(r, order, subs, bounds);
-            let mut candidate = rename(r, &names);
-            if !sight.main_thread {
-                candidate.main_thread = ThreadId(0);
+            let mut candidate = scope.blur(&rename(r, &names));
+            if sight.ids {
+                rank_ids(&mut candidate);
             }
             if best.as_ref().is_none_or(|(b, _)| candidate < *b) {
                 best = Some((candidate, names));
@@ -205,6 +245,15 @@ fn canonical(r: &Runtime, bounds: Bounds, sight: Sight) -> (Runtime, Renaming) {
         }
     });
     best.unwrap_or((*r, Renaming::IDENTITY))
+}
+
+/// Ids matter by their order alone.
+fn rank_ids(r: &mut Runtime) {
+    let before = r.interps.map(|i| i.phase.map(|_| i.id));
+    for interp in r.interps.iter_mut().filter(|i| i.phase.is_some()) {
+        interp.id = before.iter().flatten().filter(|id| **id < interp.id).count() as u8;
+    }
+    r.next_id = before.iter().flatten().count() as u8;
 }
 
 /// Every order of the threads that keeps the sorted shapes: only ties are permuted.
@@ -263,9 +312,11 @@ fn complete(r: &Runtime, order: &[usize; THREADS], subs: [usize; INTERPS], bound
         x.visit(&mut places);
     }
     for old in subs {
-        if let Some(mut t) = r.gils[old].last_holder {
-            places.tstate(&mut t);
-        }
+        let named = [r.gils[old].last_holder, r.interps[old].finalizing, r.interps[old].running];
+        named.into_iter().for_each(|t| match t {
+            Some(mut t) => places.tstate(&mut t),
+            None => places.at += 1,
+        });
     }
     if let Some(mut t) = r.current {
         places.tstate(&mut t);
@@ -276,7 +327,8 @@ fn complete(r: &Runtime, order: &[usize; THREADS], subs: [usize; INTERPS], bound
             let thread = x.thread.map_or(3, |h| names.threads[h.index() % THREADS]);
             let interp = names.interps[x.interp.index() % INTERPS];
             let Ensures { depth, unlocked, made } = x.ensures;
-            let own = [x.status.bits(), interp << 4 | thread, depth, unlocked, u8::from(made)];
+            let started = x.started.map_or(0, |s| 1 + s as u8);
+            let own = [x.status.bits(), interp << 4 | thread, depth, unlocked, u8::from(made) << 2 | started];
             *key |= own.iter().fold(0, |all, byte| all << 8 | u128::from(*byte)) << 88;
         }
     }
@@ -330,7 +382,23 @@ impl Renaming {
             Op::AddPendingCall { interp, call } => {
                 Op::AddPendingCall { interp: interp.map(|i| self.interp(i)), call }
             }
+            Op::RunThread(t) => Op::RunThread(self.tstate(t)),
+            Op::ThreadStateDeleteExcept(t) => Op::ThreadStateDeleteExcept(self.tstate(t)),
+            Op::InterpreterRequireIdRef { interp, required } => {
+                Op::InterpreterRequireIdRef { interp: self.interp(interp), required }
+            }
+            Op::InterpreterIdIncref(i) => Op::InterpreterIdIncref(self.interp(i)),
+            Op::InterpreterIdDecref(i) => Op::InterpreterIdDecref(self.interp(i)),
+            Op::DestroyInterpreter(i) => Op::DestroyInterpreter(self.interp(i)),
             Op::NewInterpreter { .. }
+            | Op::Initialize
+            | Op::Finalize
+            | Op::StartThread { .. }
+            | Op::InterpreterLookUpId(_)
+            | Op::SetRunningMain
+            | Op::SetNotRunningMain
+            | Op::Fork
+            | Op::Exec
             | Op::ThreadStateDeleteCurrent
             | Op::EvalBreakerPoll
             | Op::GilStateRelease(_)

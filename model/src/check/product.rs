@@ -38,6 +38,8 @@ pub fn same_view(d: &Design, r: &Runtime, e: &Design, s: &Runtime) -> bool {
             a.phase == b.phase
                 && a.flags() == b.flags()
                 && a.gil == b.gil
+                && a.id == b.id
+                && a.pending.calls == b.pending.calls
                 && (g.created, g.locked) == (k.created, k.locked)
                 && r.request_seen_in(d, i) == s.request_seen_in(e, i)
         })
@@ -79,7 +81,7 @@ impl Product {
         let a = one.apply(&self.scope.design, self.scope.grain, mv);
         let b = two.apply(&self.other, self.scope.grain, mv);
         let refused = |o: &Result<Outcome, _>| matches!(o, Ok(Outcome::Refused(_)));
-        let mut pair = self.pair(one, two);
+        let mut pair = self.pair(self.scope.blur(&one), self.scope.blur(&two));
         pair.apart |= a != b || refused(&a);
         pair
     }
@@ -111,7 +113,8 @@ impl Space for Product {
     type Sought = ();
 
     fn start(&self) -> Pair {
-        self.pair(Runtime::new(&self.scope.design), Runtime::new(&self.other))
+        let new = |d: &Design| self.scope.blur(&Runtime::new(d));
+        self.pair(new(&self.scope.design), new(&self.other))
     }
 
     fn moves(&self, pair: &Pair, out: &mut Vec<Move>) {

@@ -1,8 +1,8 @@
 //! A scope: which calls, how many of everything, in which grain.
 
 use cloister_specs::{
-    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, Rule, Start, ThreadId,
-    TstateId,
+    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, RING, Rule, Start,
+    ThreadId, TstateId,
 };
 
 use crate::design::Design;
@@ -68,6 +68,10 @@ pub struct Scope {
     pub pending: Vec<PendingCall>,
     /// How many Ensures nest.
     pub ensures: u8,
+    /// How many calls are added to a ring at most.
+    pub queued: u8,
+    /// How many references to an id are held at most.
+    pub references: u8,
     /// Only this rule counts; `None`: all.
     pub only: Option<Rule>,
 }
@@ -100,6 +104,8 @@ impl Scope {
             symmetry: true,
             pending: PendingCall::ALL.to_vec(),
             ensures: 2,
+            queued: RING as u8 + 1,
+            references: 1,
             only: None,
         }
     }
@@ -112,11 +118,14 @@ impl Scope {
 
     /// Every move that can be made in this state; `refused` is told of every call that cannot.
     pub fn moves(&self, r: &Runtime, out: &mut Vec<Move>, mut refused: impl FnMut(OpKind, Rule)) {
-        if r.dead.is_some() {
+        if r.dead.is_some() || r.forked {
             return;
         }
         let mut blank_before = false;
         for h in (0..self.bounds.threads).map(ThreadId) {
+            if r.thread(h).gone {
+                continue;
+            }
             let blank = is_blank(r, h) && !(self.sight().main_thread && h == r.main_thread);
             if self.symmetry && blank && std::mem::replace(&mut blank_before, true) {
                 continue;
@@ -201,10 +210,50 @@ impl Scope {
                 OpKind::AddPendingCall => {
                     for call in &self.pending {
                         let rings = std::iter::once(None).chain(interps().map(Some));
+                        let short = |i: Option<InterpId>| i.map_or(r.pending_main, |i| r.interp(i).pending);
+                        let rings = rings.filter(|i| short(*i).len() < self.queued as usize);
                         rings.for_each(|interp| offer(Op::AddPendingCall { interp, call: *call }, None));
                     }
                 }
                 OpKind::MakePendingCalls => offer(Op::MakePendingCalls, None),
+                OpKind::Initialize if r.initialized() => {}
+                OpKind::Initialize => {
+                    self.slots(r).into_iter().for_each(|at| offer(Op::Initialize, Some(at)));
+                }
+                OpKind::Finalize if !r.initialized() => {}
+                OpKind::Finalize => offer(Op::Finalize, None),
+                OpKind::StartThread => {
+                    for at in self.slots(r) {
+                        for (daemon, fails) in [(false, false), (true, false), (false, true)] {
+                            offer(Op::StartThread { daemon, fails }, Some(at));
+                        }
+                    }
+                }
+                OpKind::RunThread => tstates().for_each(|t| offer(Op::RunThread(t), None)),
+                OpKind::ThreadStateDeleteExcept => {
+                    tstates().for_each(|t| offer(Op::ThreadStateDeleteExcept(t), None));
+                }
+                OpKind::InterpreterLookUpId => {
+                    (0..=r.next_id).for_each(|id| offer(Op::InterpreterLookUpId(id), None));
+                }
+                OpKind::InterpreterRequireIdRef => {
+                    let subs = interps().filter(|i| r.interp_listed(*i) && !r.interp(*i).requires_idref);
+                    subs.for_each(|interp| {
+                        offer(Op::InterpreterRequireIdRef { interp, required: true }, None);
+                    });
+                }
+                OpKind::InterpreterIdIncref => {
+                    let few = interps().filter(|i| r.interp(*i).id_refs < self.references);
+                    few.for_each(|i| offer(Op::InterpreterIdIncref(i), None));
+                }
+                OpKind::InterpreterIdDecref => {
+                    interps().for_each(|i| offer(Op::InterpreterIdDecref(i), None));
+                }
+                OpKind::SetRunningMain => offer(Op::SetRunningMain, None),
+                OpKind::SetNotRunningMain => offer(Op::SetNotRunningMain, None),
+                OpKind::DestroyInterpreter => interps().for_each(|i| offer(Op::DestroyInterpreter(i), None)),
+                OpKind::Fork => offer(Op::Fork, None),
+                OpKind::Exec => offer(Op::Exec, None),
             }
         }
     }

@@ -66,7 +66,7 @@ impl Space for Scope {
     type Sought = Rule;
 
     fn start(&self) -> Runtime {
-        Runtime::new(&self.design)
+        self.blur(&Runtime::new(&self.design))
     }
 
     fn moves(&self, r: &Runtime, out: &mut Vec<Move>) {
@@ -84,7 +84,7 @@ impl Space for Scope {
             None => broken_by(&step),
             Some(rule) => breaks(&step, rule).then_some(rule),
         };
-        Some((after, broken))
+        Some((self.blur(&after), broken))
     }
 
     fn goes_on(&self, r: &Runtime, h: ThreadId) -> bool {

@@ -87,3 +87,32 @@ pub struct Run {
     /// Which ring.
     pub pass: Pass,
 }
+
+/// Who goes through the steps that every end begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct End {
+    /// The thread state that ends its interpreter.
+    pub tstate: TstateId,
+    /// Is it the runtime that is finalized?
+    pub main: bool,
+}
+
+/// Who ends an interpreter from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum By {
+    /// The last reference to its id was given back.
+    IdDecref,
+    /// It is destroyed.
+    Destroy,
+}
+
+/// The locals of an end from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Outside {
+    /// Through which thread state.
+    pub head: TstateId,
+    /// The caller's.
+    pub save: Option<TstateId>,
+    /// Which call.
+    pub by: By,
+}

@@ -2,7 +2,7 @@
 
 use cloister_specs::{InterpId, OpKind, Parking, TstateId};
 
-use super::{Creation, Label, Leaving, Swap};
+use super::{By, Creation, Label, Leaving, Outside, Swap};
 
 /// Walks over every id in a piece of state, to rename it or to look for one.
 pub trait Visitor {
@@ -18,6 +18,13 @@ pub trait Visitor {
 
 const fn creation(legacy: bool) -> OpKind {
     if legacy { OpKind::NewInterpreter } else { OpKind::NewInterpreterFromConfig }
+}
+
+const fn outside(o: &Outside) -> OpKind {
+    match o.by {
+        By::IdDecref => OpKind::InterpreterIdDecref,
+        By::Destroy => OpKind::DestroyInterpreter,
+    }
 }
 
 impl Creation {
@@ -104,6 +111,34 @@ impl Label {
             PendBegin(p) | PendNext(p) | PendDrop(p) | PendTake(p) | PendAttach(p) | PendEnd(p, _) => {
                 v.tstate(&mut p.tstate);
             }
+            FinishJoin(e)
+            | FinishDrop(e)
+            | FinishLook(e)
+            | FinishWait { end: e, signalled: _ }
+            | FinishTake(e)
+            | FinishAttach(e)
+            | FinishPend(e)
+            | FinishAgain(e) => v.tstate(&mut e.tstate),
+            EndLast(t)
+            | FinalSet(t)
+            | FinalQuiesce(t)
+            | FinalWait { tstate: t, signalled: _ }
+            | FinalOthers(t)
+            | FinalClear(t)
+            | FinalDetach(t)
+            | FinalDrop(t)
+            | FinalFree(t)
+            | RunAttach(t)
+            | RunDone(t)
+            | GiveUpDrop(t) => v.tstate(t),
+            // It has let go of it.
+            GiveUp(t) | Hung(t) => v.remembered(t),
+            OutsideSwap(o) | OutsideEnd(o) | OutsideBack(o) | OutsideDone(o) => {
+                v.tstate(&mut o.head);
+                if let Some(t) = &mut o.save {
+                    v.tstate(t);
+                }
+            }
             EndFree(i) => v.interp(i),
             DropUnlock { tstate, last: _, interp } | DropTest { tstate, interp } => {
                 v.tstate(tstate);
@@ -121,6 +156,9 @@ impl Label {
         match self {
             Label::TakeWait { .. } => Some(Parking::Gil),
             Label::DropWait { .. } => Some(Parking::Switch),
+            Label::FinishWait { .. } => Some(Parking::Threads),
+            Label::FinalWait { .. } => Some(Parking::Calls),
+            Label::Hung(_) => Some(Parking::Forever),
             _ => None,
         }
     }
@@ -155,11 +193,34 @@ impl Label {
             Label::EnsureAttach(_) | Label::EnsureDone(_) => Some(OpKind::GilStateEnsure),
             Label::ReleaseDrop(_) | Label::ReleaseDone(_) => Some(OpKind::GilStateRelease),
             Label::MakeDone(_) => Some(OpKind::MakePendingCalls),
-            Label::EndClear(_)
+            Label::FinishJoin(e)
+            | Label::FinishDrop(e)
+            | Label::FinishLook(e)
+            | Label::FinishWait { end: e, .. }
+            | Label::FinishTake(e)
+            | Label::FinishAttach(e)
+            | Label::FinishPend(e)
+            | Label::FinishAgain(e) => {
+                Some(if e.main { OpKind::Finalize } else { OpKind::EndInterpreter })
+            }
+            Label::EndLast(_)
+            | Label::EndClear(_)
             | Label::EndDetach(_)
             | Label::EndDrop(_)
             | Label::EndDelete(_)
             | Label::EndFree(_) => Some(OpKind::EndInterpreter),
+            Label::FinalSet(_)
+            | Label::FinalQuiesce(_)
+            | Label::FinalWait { .. }
+            | Label::FinalOthers(_)
+            | Label::FinalClear(_)
+            | Label::FinalDetach(_)
+            | Label::FinalDrop(_)
+            | Label::FinalFree(_) => Some(OpKind::Finalize),
+            Label::RunAttach(_) | Label::RunDone(_) => Some(OpKind::RunThread),
+            Label::OutsideSwap(o) | Label::OutsideEnd(o) | Label::OutsideBack(o) | Label::OutsideDone(o) => {
+                Some(outside(o))
+            }
             Label::ClearDone(_) => Some(OpKind::ThreadStateClear),
             Label::SwapAnswer(_) => Some(OpKind::ThreadStateSwap),
             Label::SaveDrop(_) | Label::SaveDone(_) => Some(OpKind::SaveThread),
@@ -189,7 +250,10 @@ impl Label {
             | Label::PendDrop(_)
             | Label::PendTake(_)
             | Label::PendAttach(_)
-            | Label::PendEnd(..) => None,
+            | Label::PendEnd(..)
+            | Label::GiveUpDrop(_)
+            | Label::GiveUp(_)
+            | Label::Hung(_) => None,
         }
     }
 

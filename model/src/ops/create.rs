@@ -5,7 +5,7 @@ use cloister_specs::{
 };
 
 use crate::design::{
-    AttachProtocol, CreationErrors, Design, FailedCreation, Gils, LegacyCreation, OutOfMemory,
+    AttachProtocol, CreationErrors, Design, FailedCreation, Gils, IdOrder, LegacyCreation, OutOfMemory,
     OwnGilSharedObmalloc,
 };
 use crate::label::{Creation, Label, Swap, Undone};
@@ -63,6 +63,13 @@ impl Runtime {
             }
         }
         self.disable_check(d);
+        let id = self.next_id;
+        //= specs/rules/id.md#id-2
+        //# A creation that runs out of memory MUST NOT use up an id.
+        match d.id_order {
+            IdOrder::BeforeAllocation => self.next_id = self.next_id.saturating_add(1),
+            IdOrder::AfterAllocation => {}
+        }
         let interp = Runtime::interp_ids().find(|i| !self.interp_listed(*i));
         let Some(interp) = interp.filter(|_| !Runtime::strikes(fault, Fault::InterpAlloc)) else {
             return self.out_of_memory(d, legacy);
@@ -74,7 +81,11 @@ impl Runtime {
         //= specs/rules/life.md#life-15
         //# The settings of a live interpreter MUST be those of the configuration it was
         //# created with.
-        *self.interp_mut(interp) = Interp { phase: Some(Phase::Creating), config, settled, ..Interp::FREE };
+        //= specs/rules/id.md#id-1
+        //# The id of a new interpreter MUST be greater than every id that its runtime has given.
+        self.next_id = id.saturating_add(1);
+        *self.interp_mut(interp) =
+            Interp { phase: Some(Phase::Creating), config, settled, id, ..Interp::FREE };
         let save = self.own_current(d, h);
         let slot = self.thread(h).gilstate;
         Flow::Goto(Label::CreateBind(Creation { interp, tstate, save, slot, fault, error: None, legacy }))

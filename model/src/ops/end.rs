@@ -1,18 +1,24 @@
 //! `Py_EndInterpreter`.
 
-use cloister_specs::{InterpId, Phase, Reply, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{InterpId, Rule, StatusBits, ThreadId, TstateId};
 
 use crate::design::Design;
-use crate::label::{Label, Swap};
+use crate::label::{End, Label, Swap};
 use crate::machine::Flow;
 use crate::runtime::{Gil, Interp, Runtime};
 
 impl Runtime {
     pub(crate) fn end_interpreter(&mut self, t: TstateId) -> Flow {
+        self.begin_end(self.tstate(t).interp);
+        Flow::Goto(Label::FinishJoin(End { tstate: t, main: false }))
+    }
+
+    pub(crate) fn end_last(&mut self, t: TstateId) -> Flow {
         let i = self.tstate(t).interp;
-        if self.interp_listed(i) {
-            self.interp_mut(i).phase = Some(Phase::Finalizing);
+        if self.tstates_of(i).any(|x| x != t) {
+            return Flow::Died(Rule::Life10);
         }
+        self.begin_finalizing(i, t);
         Flow::Goto(Label::EndClear(t))
     }
 
@@ -45,14 +51,12 @@ impl Runtime {
         //# An ended interpreter MUST leave nothing behind: it, its thread state and its own
         //# GIL are gone, and the caller has no current thread state.
         self.free_interp(i);
-        Flow::Answer(Reply::Done)
+        Flow::Return
     }
 
     /// The interpreter, and the GIL that it created, are gone.
     pub(crate) fn free_interp(&mut self, i: InterpId) {
         *self.interp_mut(i) = Interp::FREE;
-        if i != cloister_specs::MAIN {
-            self.gils[i.index()] = Gil::FREE;
-        }
+        self.gils[i.index()] = Gil::FREE;
     }
 }

@@ -2,7 +2,7 @@
 
 use cloister_specs::{Reply, Rule, ThreadId, TstateId};
 
-use crate::design::Design;
+use crate::design::{Design, EvalBreaker};
 use crate::label::{Label, Pass, Run, Swap};
 use crate::machine::Flow;
 use crate::runtime::Runtime;
@@ -47,6 +47,9 @@ impl Runtime {
         //= specs/rules/pend.md#pend-5
         //# A poll that sees a signalled ring which it may run MUST run it, unless calls of this
         //# interpreter are being run already.
+        if !self.breaks(d, t) {
+            return Flow::Answer(Reply::Done);
+        }
         if self.sees_pending(h, t) {
             return Flow::Call(
                 Label::PollRequest(t),
@@ -56,17 +59,29 @@ impl Runtime {
         self.poll_request(d, h, t)
     }
 
-    pub(crate) fn poll_request(&self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
+    pub(crate) fn poll_request(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
+        if self.thread(h).ran_failed {
+            return self.make_done(h);
+        }
         //= specs/rules/gil.md#gil-14
         //# A poll that sees no request MUST NOT change anything.
-        if self.thread(h).ran_failed || !self.request_seen_in(d, self.tstate(t).interp) {
-            return self.poll_done(h);
+        if !self.request_seen_in(d, self.tstate(t).interp) {
+            return self.poll_done(d, h, t);
         }
         Flow::Call(Label::PollDrop(t), detach(t))
     }
 
-    pub(crate) fn poll_done(&self, h: ThreadId) -> Flow {
+    pub(crate) fn poll_done(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
+        self.compute_breaker(d, h, self.tstate(t).interp);
         if self.thread(h).ran.is_empty() { Flow::Answer(Reply::Done) } else { self.make_done(h) }
+    }
+
+    /// Is there anything for a poll to look at?
+    pub(crate) fn breaks(&self, d: &Design, t: TstateId) -> bool {
+        match d.eval_breaker {
+            EvalBreaker::AsComputed => self.interp(self.tstate(t).interp).breaker,
+            EvalBreaker::Exact => true,
+        }
     }
 
     pub(crate) fn poll_drop(&self, t: TstateId) -> Flow {

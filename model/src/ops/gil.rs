@@ -1,8 +1,8 @@
 //! `take_gil` and `drop_gil`, the two procedures that everything else calls.
 
-use cloister_specs::{InterpId, Rule, ThreadId, TstateId};
+use cloister_specs::{InterpId, Reply, Rule, ThreadId, TstateId};
 
-use crate::design::Design;
+use crate::design::{DaemonThreads, Design, ExitingWaiter};
 use crate::label::{Asked, Label};
 use crate::machine::Flow;
 use crate::runtime::{Runtime, THREADS};
@@ -52,7 +52,7 @@ impl Runtime {
 
     /// Has somebody asked for it? Then wait until another thread state has taken it: one
     /// `if`, not a loop.
-    pub(crate) fn drop_test(&mut self, d: &Design, t: TstateId, i: InterpId) -> Flow {
+    pub(crate) fn drop_test(&mut self, d: &Design, h: ThreadId, t: TstateId, i: InterpId) -> Flow {
         let Some(g) = self.interp(i).gil.filter(|_| self.interp_listed(i)) else {
             return Flow::Died(Rule::Gil12);
         };
@@ -65,7 +65,7 @@ impl Runtime {
         //= specs/rules/gil.md#gil-9
         //# A thread that drops a GIL on request MUST NOT go on before another thread state
         //# has taken it, unless it is woken for no reason.
-        self.set_request(d, self.tstate(t).interp, false);
+        self.reset_request(d, h, self.tstate(t).interp);
         Flow::Goto(Label::DropWait { tstate: t, gil: g, signalled: false })
     }
 
@@ -78,6 +78,7 @@ impl Runtime {
     pub(crate) fn take_lock(&mut self, d: &Design, h: ThreadId, prefer: ThreadId, t: TstateId) -> Flow {
         match self.reach_gil(t) {
             Err(rule) => Flow::Died(rule),
+            Ok(_) if self.must_leave(t) => self.give_up(d, h, t, Asked::No),
             Ok(g) if self.gils[g.index()].locked => {
                 Flow::Goto(Label::TakeWait { tstate: t, gil: g, asked: Asked::No, signalled: false })
             }
@@ -99,7 +100,23 @@ impl Runtime {
             Ok(g) => g,
             Err(rule) => return Flow::Died(rule),
         };
-        if !self.gils[g.index()].locked {
+        let locked = self.gils[g.index()].locked;
+        if self.must_leave(t) {
+            return match (d.daemon_threads, locked) {
+                (DaemonThreads::Refused, _) => self.give_up(d, h, t, asked),
+                (DaemonThreads::Exit | DaemonThreads::Hang, false) => {
+                    self.take(d, h, prefer, t, g);
+                    Flow::Goto(Label::GiveUpDrop(t))
+                }
+                (DaemonThreads::Exit | DaemonThreads::Hang, true) if expired => {
+                    self.give_up(d, h, t, asked)
+                }
+                (DaemonThreads::Exit | DaemonThreads::Hang, true) => {
+                    Flow::Goto(Label::TakeWait { tstate: t, gil: g, asked, signalled: false })
+                }
+            };
+        }
+        if !locked {
             return self.take(d, h, prefer, t, g);
         }
         let asked = match (asked, expired) {
@@ -111,7 +128,7 @@ impl Runtime {
                 //# switched MUST ask for it.
                 //= specs/rules/gil.md#gil-7
                 //# Once a waiter has asked, the holder of that GIL MUST see the request.
-                self.set_request(d, self.tstate(t).interp, true);
+                self.ask(d, self.tstate(t).interp);
                 Asked::Yes
             }
         };
@@ -144,8 +161,45 @@ impl Runtime {
         self.signal(prefer, |l| matches!(l, Label::DropWait { gil, signalled: false, .. } if *gil == g));
         //= specs/rules/gil.md#gil-8
         //# Taking a GIL MUST reset the request that the taker would see.
-        self.set_request(d, self.tstate(t).interp, false);
+        self.reset_request(d, h, self.tstate(t).interp);
         Flow::Return
+    }
+
+    /// `tstate_must_exit`: another thread state is tearing down the interpreter.
+    pub(crate) fn must_leave(&self, t: TstateId) -> bool {
+        //= specs/rules/fin.md#fin-10
+        //# No thread but the one that ends it MUST take the GIL of an interpreter that is finalizing.
+        self.interp(self.tstate(t).interp).finalizing.is_some_and(|f| f != t)
+    }
+
+    /// The wait is over, and in vain.
+    fn give_up(&mut self, d: &Design, h: ThreadId, t: TstateId, asked: Asked) -> Flow {
+        //= specs/rules/fin.md#fin-12
+        //# A call that gives up waiting for a GIL MUST take back its request.
+        match (d.exiting_waiter, asked) {
+            (ExitingWaiter::ClearsRequest, Asked::Yes) => self.reset_request(d, h, self.tstate(t).interp),
+            (ExitingWaiter::ClearsRequest, Asked::No | Asked::Switched)
+            | (ExitingWaiter::LeavesRequest, _) => {}
+        }
+        self.gave_up(d, h, t)
+    }
+
+    pub(crate) fn give_up_drop(&self, t: TstateId) -> Flow {
+        Flow::Call(Label::GiveUp(t), Label::DropHolder { tstate: t, last: false })
+    }
+
+    pub(crate) fn gave_up(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
+        //= specs/rules/fin.md#fin-11
+        //# A call that waits for the GIL of an interpreter when that is finalized MUST be answered,
+        //# with nothing current in its thread.
+        match d.daemon_threads {
+            DaemonThreads::Exit => {
+                self.thread_mut(h).gone = true;
+                Flow::Answer(Reply::Exited)
+            }
+            DaemonThreads::Hang => Flow::Goto(Label::Hung(t)),
+            DaemonThreads::Refused => Flow::Answer(Reply::Finalized),
+        }
     }
 
     /// `_PyEval_InitGIL`: create it, or share the main interpreter's; `Some` if it is to be taken.

@@ -49,6 +49,9 @@ impl Runtime {
         at: Option<TstateId>,
     ) -> Flow {
         let target = Runtime::ensure_target(d, asked);
+        if let (false, Err(rule)) = (fails, self.can_list(d, target)) {
+            return Flow::Died(rule);
+        }
         let Some(t) = (if fails { None } else { self.new_tstate(target, at) }) else {
             //= specs/rules/gilstate.md#gilstate-4
             //# An Ensure that cannot make a thread state MUST be answered with an error, and MUST

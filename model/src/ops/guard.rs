@@ -3,10 +3,10 @@
 //! Pure, so that a refused call cannot touch the state. The order of the questions is
 //! part of the contract: it decides which rule a refusal names.
 
-use cloister_specs::{GilState, InterpId, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{GilState, InterpId, MAIN, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
 
 use crate::design::{Design, TstateInUse};
-use crate::runtime::{Ensures, INTERPS, Runtime, TSTATES};
+use crate::runtime::{Ensures, INTERPS, Runtime, Started, TSTATES};
 
 fn require(holds: bool, rule: Rule) -> Result<(), Rule> {
     if holds { Ok(()) } else { Err(rule) }
@@ -16,7 +16,12 @@ impl Runtime {
     /// May this thread make this call now? If not, which rule forbids it?
     pub fn check(&self, d: &Design, h: ThreadId, op: &Op) -> Result<(), Rule> {
         match *op {
-            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => Ok(()),
+            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => {
+                //= specs/rules/fin.md#fin-19
+                //# An interpreter MUST NOT be created before the runtime is initialized, or after its
+                //# end has begun.
+                require(self.is_live(MAIN), Rule::Fin19)
+            }
             Op::EndInterpreter(t) => self.may_end(d, h, t),
             Op::ThreadStateNew(i) => {
                 require(self.interp_listed(i), Rule::Gil12)?;
@@ -72,7 +77,11 @@ impl Runtime {
             }
             Op::GilStateEnsure { interp, .. } => self.may_ensure(d, h, interp),
             Op::GilStateRelease(state) => self.may_release(d, h, state),
-            Op::GilStateCheck | Op::AddPendingCall { interp: None, .. } => Ok(()),
+            Op::GilStateCheck => Ok(()),
+            Op::AddPendingCall { interp: None, .. } => {
+                require(self.initialized(), Rule::Gil12)?;
+                require(self.usable(MAIN), Rule::Life13)
+            }
             Op::AddPendingCall { interp: Some(i), .. } => {
                 require(self.interp_listed(i), Rule::Gil12)?;
                 require(self.is_live(i), Rule::Life13)
@@ -83,7 +92,104 @@ impl Runtime {
                 //# pending calls.
                 require(self.own_current(d, h).is_some(), Rule::Pend10)
             }
+            Op::Initialize => Ok(()),
+            Op::Finalize => self.may_finalize(d, h),
+            Op::StartThread { .. } => {
+                //= specs/rules/fin.md#fin-16
+                //# A thread MUST have a current thread state when it starts another thread.
+                require(self.own_current(d, h).is_some(), Rule::Fin16)
+            }
+            Op::RunThread(t) => self.may_run(d, h, t),
+            Op::ThreadStateDeleteExcept(t) => self.may_delete_others(d, h, t),
+            Op::InterpreterLookUpId(_) => Ok(()),
+            Op::InterpreterRequireIdRef { interp: i, .. } | Op::InterpreterIdIncref(i) => {
+                require(self.interp_listed(i), Rule::Gil12)
+            }
+            Op::InterpreterIdDecref(i) => self.may_decref(d, h, i),
+            Op::SetRunningMain => self.may_say(d, h).map(|_| ()),
+            Op::SetNotRunningMain => {
+                let t = self.may_say(d, h)?;
+                //= specs/rules/id.md#id-13
+                //# A thread MUST say of itself alone that it no longer runs an interpreter.
+                require(self.interp(self.tstate(t).interp).running == Some(t), Rule::Id13)
+            }
+            Op::DestroyInterpreter(i) => self.may_destroy(d, h, i),
+            Op::Fork | Op::Exec => {
+                //= specs/rules/fork.md#fork-5
+                //# A thread MUST have a current thread state when it forks, or replaces the process.
+                require(self.own_current(d, h).is_some(), Rule::Fork5)
+            }
         }
+    }
+
+    fn may_finalize(&self, d: &Design, h: ThreadId) -> Result<(), Rule> {
+        if !self.initialized() {
+            return Ok(());
+        }
+        //= specs/rules/fin.md#fin-1
+        //# A thread MUST have a thread state of the main interpreter current when it finalizes the
+        //# runtime.
+        require(self.is_current(d, h, MAIN), Rule::Fin1)?;
+        //= specs/rules/fin.md#fin-2
+        //# The runtime MUST be finalized by its main thread.
+        require(h == self.main_thread, Rule::Fin2)?;
+        //= specs/rules/fin.md#fin-3
+        //# The runtime MUST NOT be finalized while it has a sub-interpreter.
+        require(self.interps[1..].iter().all(|i| i.phase.is_none()), Rule::Fin3)
+    }
+
+    fn may_run(&self, d: &Design, h: ThreadId, t: TstateId) -> Result<(), Rule> {
+        require(self.listed(t), Rule::Gil12)?;
+        //= specs/rules/fin.md#fin-14
+        //# A started thread state MUST be run, once, by a thread that has no current one.
+        let fresh = self.tstate(t).started.is_some() && !self.has(t, StatusBits::BOUND);
+        require(fresh && self.alive(t) && self.own_current(d, h).is_none(), Rule::Fin14)?;
+        require(self.usable(self.tstate(t).interp), Rule::Life13)
+    }
+
+    fn may_delete_others(&self, d: &Design, h: ThreadId, t: TstateId) -> Result<(), Rule> {
+        require(self.listed(t), Rule::Gil12)?;
+        //= specs/rules/fin.md#fin-17
+        //# DeleteExcept MUST be given the caller's current thread state, leave no other one in its
+        //# interpreter, and free none that a call uses.
+        require(self.own_current(d, h) == Some(t), Rule::Fin17)?;
+        let in_use = self.interp_in_use_by_another(h, self.tstate(t).interp);
+        match d.tstate_in_use {
+            TstateInUse::Unguarded => Ok(()),
+            TstateInUse::Guarded => require(!in_use, Rule::Fin17),
+        }
+    }
+
+    fn may_decref(&self, d: &Design, h: ThreadId, i: InterpId) -> Result<(), Rule> {
+        require(self.interp_listed(i), Rule::Gil12)?;
+        //= specs/rules/id.md#id-4
+        //# A reference MUST have been taken when it is given back.
+        require(self.interp(i).id_refs > 0, Rule::Id4)?;
+        if !self.last_reference(i) {
+            return Ok(());
+        }
+        require(i != MAIN, Rule::Life11)?;
+        require(!self.is_current(d, h, i), Rule::Id8)?;
+        require(self.is_live(i), Rule::Life13)?;
+        self.way_in(d, h, i).map(|_| ())
+    }
+
+    fn may_say(&self, d: &Design, h: ThreadId) -> Result<TstateId, Rule> {
+        //= specs/rules/id.md#id-12
+        //# A thread MUST have a current thread state when it says that it runs, has run or destroys
+        //# an interpreter.
+        self.own_current(d, h).ok_or(Rule::Id12)
+    }
+
+    fn may_destroy(&self, d: &Design, h: ThreadId, i: InterpId) -> Result<(), Rule> {
+        require(self.interp_listed(i), Rule::Gil12)?;
+        self.may_say(d, h)?;
+        require(i != MAIN, Rule::Life11)?;
+        if self.is_current(d, h, i) || self.interp(i).running.is_some() {
+            return Ok(());
+        }
+        require(self.is_live(i), Rule::Life13)?;
+        self.way_in(d, h, i).map(|_| ())
     }
 
     fn may_ensure(&self, d: &Design, h: ThreadId, interp: InterpId) -> Result<(), Rule> {
@@ -129,16 +235,15 @@ impl Runtime {
         let i = self.tstate(t).interp;
         //= specs/rules/life.md#life-11
         //# The main interpreter MUST NOT be ended by EndInterpreter.
-        require(i != cloister_specs::MAIN, Rule::Life11)?;
+        require(i != MAIN, Rule::Life11)?;
         //= specs/rules/life.md#life-10
         //# An interpreter MUST NOT be ended while it has another thread state.
-        require(
-            Runtime::tstate_ids().all(|x| x == t || !self.listed(x) || self.tstate(x).interp != i),
-            Rule::Life10,
-        )
+        let waited_for = |x| self.tstate(x).started == Some(Started::Joined);
+        require(self.tstates_of(i).all(|x| x == t || waited_for(x)), Rule::Life10)?;
+        require(self.is_live(i), Rule::Life13)
     }
 
-    fn may_become_current(&self, h: ThreadId, t: TstateId) -> Result<(), Rule> {
+    pub(crate) fn may_become_current(&self, h: ThreadId, t: TstateId) -> Result<(), Rule> {
         require(self.listed(t), Rule::Gil12)?;
         let x = self.tstate(t);
         //= specs/rules/tls.md#tls-4
@@ -147,7 +252,7 @@ impl Runtime {
         //= specs/rules/tls.md#tls-6
         //# A thread state MUST be alive when it is made current.
         require(self.alive(t), Rule::Tls6)?;
-        require(self.is_live(x.interp), Rule::Life13)
+        require(self.usable(x.interp), Rule::Life13)
     }
 
     fn may_clear(&self, d: &Design, h: ThreadId, t: TstateId) -> Result<(), Rule> {
@@ -188,14 +293,21 @@ impl Runtime {
         }
     }
 
+    /// How many references to an id the model counts.
+    pub const MOST_REFERENCES: u8 = 8;
+
     /// Is there room in the model's slots for what this call makes? A bound of the
     /// model, not a rule: without room the creation runs out of memory.
     pub fn has_room(&self, h: ThreadId, op: &Op) -> bool {
         let tstate = self.tstates[..TSTATES].iter().any(|x| x.status.is_empty());
         let interp = self.interps[..INTERPS].iter().any(|x| x.phase.is_none());
         match op {
-            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => tstate && interp,
-            Op::ThreadStateNew(_) => tstate,
+            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => {
+                tstate && interp && self.next_id < u8::MAX
+            }
+            Op::ThreadStateNew(_) | Op::StartThread { .. } => tstate,
+            Op::Initialize => tstate || self.initialized(),
+            Op::InterpreterIdIncref(i) => self.interp(*i).id_refs < Runtime::MOST_REFERENCES,
             Op::GilStateEnsure { .. } => match self.thread(h).gilstate {
                 Some(t) => self.tstate(t).ensures.depth < Ensures::MOST,
                 None => tstate,
@@ -214,7 +326,18 @@ impl Runtime {
             | Op::GilStateRelease(_)
             | Op::GilStateCheck
             | Op::AddPendingCall { .. }
-            | Op::MakePendingCalls => true,
+            | Op::MakePendingCalls
+            | Op::Finalize
+            | Op::RunThread(_)
+            | Op::ThreadStateDeleteExcept(_)
+            | Op::InterpreterLookUpId(_)
+            | Op::InterpreterRequireIdRef { .. }
+            | Op::InterpreterIdDecref(_)
+            | Op::SetRunningMain
+            | Op::SetNotRunningMain
+            | Op::DestroyInterpreter(_)
+            | Op::Fork
+            | Op::Exec => true,
         }
     }
 }

@@ -3,7 +3,7 @@
 use cloister_specs::{InterpId, MAIN, PendingCall, Reply, Rule, ThreadId, TstateId};
 
 use super::eval::{attach, detach};
-use crate::design::Design;
+use crate::design::{Design, FailedPending};
 use crate::label::{Label, Pass, Run};
 use crate::machine::Flow;
 use crate::ring::Ring;
@@ -17,18 +17,23 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn add_pending(&mut self, interp: Option<InterpId>, call: PendingCall) -> Flow {
+    pub(crate) fn add_pending(
+        &mut self,
+        d: &Design,
+        h: ThreadId,
+        interp: Option<InterpId>,
+        call: PendingCall,
+    ) -> Flow {
         //= specs/rules/pend.md#pend-1
         //# Adding a pending call MUST queue it behind those of its ring, or be answered as full
         //# and change nothing.
         let ring = self.ring_mut(interp);
-        if !ring.push(call) {
-            return Flow::Answer(Reply::Full);
-        }
+        let queued = ring.push(call);
         //= specs/rules/pend.md#pend-9
         //# A ring that has calls MUST be signalled, unless a thread is running it.
         ring.signalled = true;
-        Flow::Answer(Reply::Done)
+        self.compute_breaker(d, h, interp.unwrap_or(MAIN));
+        Flow::Answer(if queued { Reply::Done } else { Reply::Full })
     }
 
     /// May this thread, with this one current, run the calls of the main thread?
@@ -62,7 +67,7 @@ impl Runtime {
         Flow::Answer(Reply::Ran { calls: thread.ran, failed: thread.ran_failed })
     }
 
-    pub(crate) fn pend_begin(&mut self, h: ThreadId, run: Run) -> Flow {
+    pub(crate) fn pend_begin(&mut self, d: &Design, h: ThreadId, run: Run) -> Flow {
         let i = self.tstate(run.tstate).interp;
         //= specs/rules/pend.md#pend-6
         //# The pending calls of an interpreter MUST NOT be run by two at a time, be it two
@@ -75,10 +80,11 @@ impl Runtime {
         if self.runs_main_ring(h, run.tstate) {
             self.pending_main.signalled = false;
         }
+        self.compute_breaker(d, h, i);
         Flow::Goto(Label::PendNext(run))
     }
 
-    pub(crate) fn pend_next(&mut self, h: ThreadId, run: Run) -> Flow {
+    pub(crate) fn pend_next(&mut self, d: &Design, h: ThreadId, run: Run) -> Flow {
         let i = self.tstate(run.tstate).interp;
         //= specs/rules/pend.md#pend-3
         //# A call in the ring of an interpreter MUST be run in that interpreter, by a thread that
@@ -107,8 +113,7 @@ impl Runtime {
             }
             PendingCall::Makes => Flow::Goto(Label::PendNext(run)),
             PendingCall::Adds => {
-                let ring = self.ring_mut(ring);
-                ring.signalled |= ring.push(PendingCall::Succeeds);
+                self.add_pending(d, h, ring, PendingCall::Succeeds);
                 Flow::Goto(Label::PendNext(run))
             }
             PendingCall::Blocks => Flow::Call(Label::PendDrop(run), detach(run.tstate)),
@@ -127,9 +132,10 @@ impl Runtime {
         Flow::Call(Label::PendNext(run), attach(run.tstate))
     }
 
-    pub(crate) fn pend_end(&mut self, h: ThreadId, run: Run, failed: bool) -> Flow {
+    pub(crate) fn pend_end(&mut self, d: &Design, h: ThreadId, run: Run, failed: bool) -> Flow {
         let i = self.tstate(run.tstate).interp;
         self.interp_mut(i).busy = false;
+        self.wake_end(d, ThreadId(0), i);
         //= specs/rules/pend.md#pend-7
         //# A pending call that fails MUST end the run, and leave those behind it queued and
         //# signalled.
@@ -140,9 +146,14 @@ impl Runtime {
                 Pass::Main => None,
             };
             self.ring_mut(ring).signalled = true;
-            if self.runs_main_ring(h, run.tstate) && !self.pending_main.is_empty() {
-                self.pending_main.signalled = true;
+            match d.failed_pending {
+                FailedPending::ItsRing => {}
+                FailedPending::EveryRing => {
+                    let left = self.runs_main_ring(h, run.tstate) && !self.pending_main.is_empty();
+                    self.pending_main.signalled |= left;
+                }
             }
+            self.compute_breaker(d, h, i);
         }
         Flow::Return
     }

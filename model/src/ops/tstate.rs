@@ -2,7 +2,7 @@
 
 use cloister_specs::{InterpId, Reply, Rule, StatusBits, ThreadId, TstateId};
 
-use crate::design::{Design, GilstateUnbind, LastHolder};
+use crate::design::{Design, EmptyInterp, GilstateUnbind, LastHolder};
 use crate::label::Label;
 use crate::machine::Flow;
 use crate::runtime::{Runtime, Tstate};
@@ -17,6 +17,24 @@ impl Runtime {
         //# named by no slot.
         *self.tstate_mut(t) = Tstate { status: StatusBits::INITIALIZED, interp: i, ..Tstate::FREE };
         Some(t)
+    }
+
+    /// `_PyThreadState_New`.
+    pub(crate) fn new_in(&mut self, d: &Design, i: InterpId, at: Option<TstateId>) -> Flow {
+        if let Err(rule) = self.can_list(d, i) {
+            return Flow::Died(rule);
+        }
+        Flow::Answer(Reply::Tstate(self.new_tstate(i, at)))
+    }
+
+    /// Can a thread state be added to the list of this interpreter?
+    pub(crate) fn can_list(&self, d: &Design, i: InterpId) -> Result<(), Rule> {
+        //= specs/rules/tls.md#tls-23
+        //# A thread state MUST be creatable in a live interpreter that lists none.
+        match d.empty_interp {
+            EmptyInterp::Fatal if self.tstates_of(i).next().is_none() => Err(Rule::Tls23),
+            EmptyInterp::Fatal | EmptyInterp::Usable => Ok(()),
+        }
     }
 
     /// The slot that a new thread state gets unless the move says another: the first free
@@ -99,6 +117,12 @@ impl Runtime {
                 }
             }
         }
+        self.forget(d, t);
+        Ok(())
+    }
+
+    /// The slot of a thread state is free; who still names it, names freed memory.
+    pub(crate) fn forget(&mut self, d: &Design, t: TstateId) {
         match d.last_holder {
             LastHolder::Address => {}
             LastHolder::Identity => {
@@ -109,7 +133,11 @@ impl Runtime {
                 }
             }
         }
+        let i = self.tstate(t).interp;
+        if self.interp(i).running == Some(t) {
+            self.interp_mut(i).running = None;
+        }
         *self.tstate_mut(t) = Tstate::FREE;
-        Ok(())
+        self.wake_end(d, ThreadId(0), i);
     }
 }

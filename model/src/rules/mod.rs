@@ -4,7 +4,10 @@
 //! the process are in the procedures. The rest is here, each with the situation that
 //! makes it interesting: a rule whose probe never fires was not checked.
 
+mod fin;
+mod fork;
 mod gilstate;
+mod id;
 mod pend;
 mod probes;
 mod state;
@@ -21,12 +24,22 @@ pub use probes::{PROBES, Probe, ProbeKind};
 
 /// Every rule over a state.
 pub fn state_rules() -> impl Iterator<Item = &'static StateRule> {
-    [state::STATE_RULES, pend::STATE_RULES].into_iter().flatten()
+    [state::STATE_RULES, pend::STATE_RULES, fin::STATE_RULES].into_iter().flatten()
 }
 
 /// Every rule over a step.
 pub fn step_rules() -> impl Iterator<Item = &'static StepRule> {
-    [step::STEP_RULES, threads::STEP_RULES, gilstate::STEP_RULES, pend::STEP_RULES].into_iter().flatten()
+    [
+        step::STEP_RULES,
+        threads::STEP_RULES,
+        gilstate::STEP_RULES,
+        pend::STEP_RULES,
+        fin::STEP_RULES,
+        id::STEP_RULES,
+        fork::STEP_RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// A rule over a state.

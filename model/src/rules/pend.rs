@@ -70,16 +70,22 @@ fn added_behind_or_full(s: &Step) -> bool {
             *place = Some(call);
             s.outcome == Outcome::Replied(Reply::Done) && after.calls == longer
         }
-        None => s.outcome == Outcome::Replied(Reply::Full) && after == before,
+        None => s.outcome == Outcome::Replied(Reply::Full) && after.calls == before.calls,
     }
 }
 
-/// The thread state that runs pending calls in this step: the one of the mover's run, or the
-/// current one where a call begins that runs them.
+/// The thread state that runs pending calls in this step: that of the mover's run or end, or
+/// the current one where a call begins that runs them.
 fn runner(s: &Step) -> Option<TstateId> {
     let h = s.mv.thread();
     let inside = runs(s.before.thread(h)).next().map(|run| run.tstate);
-    inside.or_else(|| s.before.own_current(s.design, h))
+    let ending = s.before.thread(h).stack.into_iter().find_map(|l| match l {
+        Label::FinishTake(e) | Label::FinishAttach(e) | Label::FinishPend(e) => Some(e.tstate),
+        Label::FinishWait { end, .. } => Some(end.tstate),
+        Label::OutsideSwap(o) | Label::OutsideEnd(o) => Some(o.head),
+        _ => None,
+    });
+    inside.or(ending).or_else(|| s.before.own_current(s.design, h))
 }
 
 /// The calls that were run in this step, in order.

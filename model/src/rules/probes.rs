@@ -2,7 +2,10 @@
 
 use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, StatusBits};
 
+use super::fin::*;
+use super::fork::*;
 use super::gilstate::*;
+use super::id::*;
 use super::pend::*;
 use super::threads::*;
 use super::Step;
@@ -103,6 +106,37 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Pend8 => Step(another_thread_makes_pending_calls),
         Rule::Pend9 => Step(a_ring_has_calls),
         Rule::Pend10 => Refusal,
+        Rule::Tls23 => Step(a_tstate_is_new_where_there_is_none),
+        Rule::Fin1 | Rule::Fin2 | Rule::Fin3 | Rule::Fin14 | Rule::Fin19 | Rule::Fin16 | Rule::Fin17 => Refusal,
+        Rule::Fin4 => Step(a_runtime_without_main_is_finalized),
+        Rule::Fin5 => Step(it_is_initialized_again),
+        Rule::Fin6 => Step(the_runtime_is_finalized),
+        Rule::Fin7 => Step(an_end_waits_for_threads),
+        Rule::Fin8 => Step(an_end_finds_pending_calls),
+        Rule::Fin9 => Step(a_thread_is_started_late),
+        Rule::Fin10 | Rule::Fin11 => Step(the_finalized_is_waited_for),
+        Rule::Fin12 => Step(an_asking_waiter_gives_up),
+        Rule::Fin13 => Step(a_thread_cannot_be_started),
+        Rule::Fin18 => Step(a_tstate_of_the_ending_becomes_current),
+        Rule::Fin15 => Step(a_started_thread_runs),
+        Rule::Id1 => Step(an_interpreter_is_new_beside_another),
+        Rule::Id2 => Step(memory_runs_out),
+        Rule::Id3 => Step(an_unknown_id_is_looked_up),
+        Rule::Id4 | Rule::Id6 | Rule::Id12 | Rule::Id13 => Refusal,
+        Rule::Id5 => Step(a_reference_is_given_back),
+        Rule::Id7 => Step(an_end_from_outside_answers),
+        Rule::Id8 => Step(it_is_destroyed_from_within),
+        Rule::Id9 => Step(it_is_destroyed_while_it_runs),
+        Rule::Id10 => Step(it_is_destroyed_beside_another_thread),
+        Rule::Id11 => Step(two_want_to_run_it),
+        Rule::Fork1 => Step(a_fork_is_denied),
+        Rule::Fork2 => Step(a_fork_beside_a_sub),
+        Rule::Fork3 => Step(a_fork_in_a_sub),
+        Rule::Fork4 => Step(a_fork_beside_another_thread),
+        Rule::Fork5 => Refusal,
+        Rule::Fork6 => Step(an_exec_is_denied),
+        Rule::Fork7 => Step(a_thread_is_denied),
+        Rule::Fork8 => Step(a_daemon_is_denied),
     }
 }
 
@@ -185,6 +219,10 @@ fn the_slot_moves(s: &Step) -> bool {
 
 fn a_tstate_is_cleared(s: &Step) -> bool {
     matches!(started(s), Some(Op::ThreadStateClear(_)))
+}
+
+fn a_tstate_is_new_where_there_is_none(s: &Step) -> bool {
+    matches!(started(s), Some(Op::ThreadStateNew(i)) if s.before.tstates_of(i).next().is_none())
 }
 
 fn a_tstate_is_created(s: &Step) -> bool {

@@ -9,7 +9,7 @@ use super::{Step, StepRule};
 use crate::design::TstateInUse;
 use crate::label::{Asked, Label};
 use crate::machine::Outcome;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Started};
 
 /// Rules of the engine over a step.
 pub static STEP_RULES: &[StepRule] = &[
@@ -57,6 +57,15 @@ pub(super) fn started(s: &Step) -> Option<Op> {
 /// The lowest label of the mover, before and after: which procedure it was and is in.
 pub(super) fn base(r: &Runtime, h: ThreadId) -> Label {
     r.thread(h).stack[0]
+}
+
+/// Has the mover's call answered, and not merely given up because its interpreter is gone?
+pub(super) fn answered(s: &Step) -> bool {
+    match s.outcome {
+        Outcome::Replied(Reply::Finalized | Reply::Exited) => false,
+        Outcome::Replied(_) => true,
+        Outcome::Running | Outcome::Parked(_) | Outcome::Refused(_) | Outcome::Died(_) => false,
+    }
 }
 
 fn created_is_current(s: &Step) -> bool {
@@ -153,7 +162,7 @@ fn ended_leaves_nothing(s: &Step) -> bool {
         _ => None,
     };
     match (ended, s.outcome) {
-        (Some(i), Outcome::Replied(_)) => {
+        (Some(i), Outcome::Replied(_)) if answered(s) => {
             let r = s.after;
             r.interp(i).phase.is_none()
                 && !r.gils[i.index()].created
@@ -168,15 +177,11 @@ fn ended_leaves_nothing(s: &Step) -> bool {
 fn nothing_new_unless_live(s: &Step) -> bool {
     let live = |i| s.before.interp(i).phase == Some(Phase::Live);
     match started(s) {
-        Some(Op::ThreadStateNew(i)) => live(i),
-        Some(Op::AddPendingCall { interp: Some(i), .. }) => live(i),
+        Some(Op::ThreadStateNew(i) | Op::AddPendingCall { interp: Some(i), .. }) => live(i),
+        Some(Op::ThreadStateBind(t) | Op::ThreadStateDelete(t)) => live(s.before.tstate(t).interp),
         Some(
-            Op::ThreadStateBind(t)
-            | Op::ThreadStateSwap(Some(t))
-            | Op::RestoreThread(t)
-            | Op::AcquireThread(t)
-            | Op::ThreadStateDelete(t),
-        ) => live(s.before.tstate(t).interp),
+            Op::ThreadStateSwap(Some(t)) | Op::RestoreThread(t) | Op::AcquireThread(t) | Op::RunThread(t),
+        ) => s.before.usable(s.before.tstate(t).interp),
         _ => true,
     }
 }
@@ -293,7 +298,7 @@ fn swap_answers_the_old(s: &Step) -> bool {
         _ => return true,
     };
     match s.outcome {
-        Outcome::Replied(reply) => {
+        Outcome::Replied(reply) if answered(s) => {
             reply == Reply::Tstate(entry(s).0) && s.after.own_current(s.design, h) == new
         }
         _ => true,
@@ -310,8 +315,8 @@ fn ended_by_its_current(s: &Step) -> bool {
 fn ended_by_its_last(s: &Step) -> bool {
     match started(s) {
         Some(Op::EndInterpreter(t)) => {
-            let i = s.before.tstate(t).interp;
-            Runtime::tstate_ids().all(|x| x == t || !s.before.listed(x) || s.before.tstate(x).interp != i)
+            let waited_for = |x| s.before.tstate(x).started == Some(Started::Joined);
+            s.before.tstates_of(s.before.tstate(t).interp).all(|x| x == t || waited_for(x))
         }
         _ => true,
     }
@@ -379,7 +384,7 @@ fn poll_comes_back(s: &Step) -> bool {
                 | Label::PollAttach(_)
                 | Label::PollDone(_)
         );
-    !polled || !matches!(s.outcome, Outcome::Replied(_)) || s.after.own_current(s.design, h) == entry(s).0
+    !polled || !answered(s) || s.after.own_current(s.design, h) == entry(s).0
 }
 
 fn poll_without_request_is_nothing(s: &Step) -> bool {
@@ -389,7 +394,9 @@ fn poll_without_request_is_nothing(s: &Step) -> bool {
             if !s.before.request_seen_in(s.design, s.before.tstate(t).interp)
                 && !s.before.sees_pending(h, t) =>
         {
-            s.outcome == Outcome::Replied(Reply::Done) && s.after == s.before
+            let mut same = *s.after;
+            same.interps.iter_mut().zip(s.before.interps).for_each(|(i, was)| i.breaker = was.breaker);
+            s.outcome == Outcome::Replied(Reply::Done) && same == *s.before
         }
         _ => true,
     }
@@ -404,7 +411,7 @@ fn restore_answers_attached(s: &Step) -> bool {
         _ => None,
     };
     match (target, s.outcome) {
-        (Some(t), Outcome::Replied(_)) => {
+        (Some(t), Outcome::Replied(_)) if answered(s) => {
             s.after.own_current(s.design, h) == Some(t)
                 && s.after.gil_of(t).is_some_and(|g| s.after.gils[g.index()].holder == Some(h))
         }
@@ -417,7 +424,7 @@ fn save_answers_detached(s: &Step) -> bool {
     let saved = matches!(started(s), Some(Op::SaveThread))
         || matches!(base(s.before, h), Label::SaveDrop(_) | Label::SaveDone(_));
     match s.outcome {
-        Outcome::Replied(reply) if saved => {
+        Outcome::Replied(reply) if saved && answered(s) => {
             reply == Reply::Tstate(entry(s).0)
                 && s.after.own_current(s.design, h).is_none()
                 && s.after.gils.iter().all(|g| g.holder != Some(h))

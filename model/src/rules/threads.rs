@@ -3,7 +3,7 @@
 
 use cloister_specs::{InterpreterConfig, Op, OpKind, Reply, Rule, StatusBits, TstateId};
 
-use super::step::{base, becomes_current, creates, entry, started};
+use super::step::{answered, base, becomes_current, creates, entry, started};
 use super::{Step, StepRule};
 use crate::label::{Label, Leaving};
 use crate::machine::Outcome;
@@ -24,6 +24,9 @@ pub(super) static STEP_RULES: &[StepRule] = &[
 /// Does a call of this kind answer in this step?
 pub(super) fn answers(s: &Step, kind: OpKind) -> Option<Reply> {
     let Outcome::Replied(reply) = s.outcome else { return None };
+    if !answered(s) {
+        return None;
+    }
     let begun = started(s).map(|op| op.kind()).or_else(|| base(s.before, s.mv.thread()).call());
     (begun == Some(kind)).then_some(reply)
 }

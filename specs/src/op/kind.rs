@@ -48,6 +48,20 @@ kinds! {
     GilStateCheck "GILSTATE",
     AddPendingCall "PEND",
     MakePendingCalls "PEND",
+    Initialize "FIN",
+    Finalize "FIN",
+    StartThread "FIN",
+    RunThread "FIN",
+    ThreadStateDeleteExcept "FIN",
+    InterpreterLookUpId "ID",
+    InterpreterRequireIdRef "ID",
+    InterpreterIdIncref "ID",
+    InterpreterIdDecref "ID",
+    SetRunningMain "ID",
+    SetNotRunningMain "ID",
+    DestroyInterpreter "ID",
+    Fork "FORK",
+    Exec "FORK",
 }
 
 impl OpKind {

@@ -1,9 +1,11 @@
 //! Reading runs and lines.
 
 use super::cursor::{Cursor, found, shorten};
-use super::{CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name};
+use super::{
+    CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name, parking_name,
+};
 use crate::{
-    Calls, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule, Start,
+    Calls, Denied, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule, Start,
     ThreadId,
 };
 use std::str::FromStr;
@@ -12,7 +14,8 @@ const HEADERS: [&str; 4] = ["run", "design", "grain", "threads"];
 
 /// What may stand behind `=>`.
 const REPLIES: &str = "a reply (done, t1, NULL, 1 t1, failed \"text\", ok NULL, LOCKED, UNLOCKED, not ensured, yes, \
-                       no, full, ran ..), refused, parked or died";
+                       no, full, ran .., interpreter 1, denied \"text\", finalized, exited, forked), refused, \
+                       parked or died";
 
 impl FromStr for Script {
     type Err = TextError;
@@ -195,11 +198,37 @@ impl Cursor<'_> {
                 }
                 Op::AddPendingCall { interp, call: self.pending_call()? }
             }
+            OpKind::StartThread => {
+                let daemon = self.keyword("daemon");
+                let fails = if daemon { self.option("fails")? } else { self.keyword("fails") };
+                Op::StartThread { daemon, fails }
+            }
+            OpKind::RunThread => Op::RunThread(self.tstate()?),
+            OpKind::ThreadStateDeleteExcept => Op::ThreadStateDeleteExcept(self.tstate()?),
+            OpKind::InterpreterLookUpId => Op::InterpreterLookUpId(self.number("an id")?),
+            OpKind::InterpreterRequireIdRef => {
+                let interp = self.interp()?;
+                self.token(",", "`,` and yes or no")?;
+                let required = self.keyword("yes");
+                if !required && !self.keyword("no") {
+                    return self.expected("yes or no");
+                }
+                Op::InterpreterRequireIdRef { interp, required }
+            }
+            OpKind::InterpreterIdIncref => Op::InterpreterIdIncref(self.interp()?),
+            OpKind::InterpreterIdDecref => Op::InterpreterIdDecref(self.interp()?),
+            OpKind::DestroyInterpreter => Op::DestroyInterpreter(self.interp()?),
             OpKind::ThreadStateDeleteCurrent
             | OpKind::SaveThread
             | OpKind::EvalBreakerPoll
             | OpKind::GilStateCheck
-            | OpKind::MakePendingCalls => return Err(wrong_arguments(kind)),
+            | OpKind::MakePendingCalls
+            | OpKind::Initialize
+            | OpKind::Finalize
+            | OpKind::SetRunningMain
+            | OpKind::SetNotRunningMain
+            | OpKind::Fork
+            | OpKind::Exec => return Err(wrong_arguments(kind)),
         };
         self.token(")", "`)`")?;
         Ok(op)
@@ -307,12 +336,9 @@ impl Cursor<'_> {
         } else if self.keyword("died") {
             Ok(Expect::Died(self.rule()?))
         } else if self.keyword("parked") {
-            if self.keyword("gil") {
-                Ok(Expect::Parked(Parking::Gil))
-            } else if self.keyword("switch") {
-                Ok(Expect::Parked(Parking::Switch))
-            } else {
-                self.expected("gil or switch")
+            match Parking::ALL.into_iter().find(|p| self.keyword(parking_name(*p))) {
+                Some(parking) => Ok(Expect::Parked(parking)),
+                None => self.expected("gil, switch, threads, calls or forever"),
             }
         } else {
             self.reply().map(Expect::Reply)
@@ -337,6 +363,18 @@ impl Cursor<'_> {
             Ok(Reply::Is(true))
         } else if self.keyword("no") {
             Ok(Reply::Is(false))
+        } else if self.keyword("finalized") {
+            Ok(Reply::Finalized)
+        } else if self.keyword("exited") {
+            Ok(Reply::Exited)
+        } else if self.keyword("forked") {
+            Ok(Reply::Forked)
+        } else if self.keyword("interpreter") {
+            Ok(Reply::Interp(self.interp()?))
+        } else if self.keyword("denied") {
+            let text = self.quoted()?;
+            let known = Denied::ALL.into_iter().find(|e| e.to_string() == text);
+            known.map(Reply::Denied).ok_or_else(|| Problem::UnknownDenial(shorten(text)))
         } else if self.keyword("full") {
             Ok(Reply::Full)
         } else if self.keyword("ran") {
@@ -373,6 +411,13 @@ fn without_arguments(kind: OpKind) -> Result<Op, Problem> {
         OpKind::ThreadStateDeleteCurrent => Ok(Op::ThreadStateDeleteCurrent),
         OpKind::GilStateCheck => Ok(Op::GilStateCheck),
         OpKind::MakePendingCalls => Ok(Op::MakePendingCalls),
+        OpKind::Initialize => Ok(Op::Initialize),
+        OpKind::Finalize => Ok(Op::Finalize),
+        OpKind::StartThread => Ok(Op::StartThread { daemon: false, fails: false }),
+        OpKind::SetRunningMain => Ok(Op::SetRunningMain),
+        OpKind::SetNotRunningMain => Ok(Op::SetNotRunningMain),
+        OpKind::Fork => Ok(Op::Fork),
+        OpKind::Exec => Ok(Op::Exec),
         _ => Err(wrong_arguments(kind)),
     }
 }
@@ -386,18 +431,32 @@ fn wrong_arguments(kind: OpKind) -> Problem {
         | OpKind::ThreadStateDelete
         | OpKind::RestoreThread
         | OpKind::AcquireThread
-        | OpKind::ReleaseThread => "a thread state, as (t1)",
+        | OpKind::ReleaseThread
+        | OpKind::RunThread
+        | OpKind::ThreadStateDeleteExcept => "a thread state, as (t1)",
+        OpKind::StartThread => "nothing, (daemon), (fails) or (daemon, fails)",
+        OpKind::InterpreterLookUpId => "an id, as (1)",
+        OpKind::InterpreterRequireIdRef => "the number of an interpreter, and yes or no, as (1, yes)",
         OpKind::NewInterpreter => "nothing, a fault, as (fault=MainInit), or a configuration, as (isolated)",
         OpKind::GilStateEnsure => "the number of an interpreter, as (0) or (0, fails)",
         OpKind::GilStateRelease => "LOCKED or UNLOCKED, as (UNLOCKED)",
         OpKind::AddPendingCall => "a pending call, as (succeeds), or (1, succeeds) for interpreter 1",
-        OpKind::ThreadStateNew => "the number of an interpreter, as (0)",
+        OpKind::ThreadStateNew
+        | OpKind::InterpreterIdIncref
+        | OpKind::InterpreterIdDecref
+        | OpKind::DestroyInterpreter => "the number of an interpreter, as (0)",
         OpKind::ThreadStateSwap => "a thread state or NULL, as (t1) or (NULL)",
         OpKind::ThreadStateDeleteCurrent
         | OpKind::SaveThread
         | OpKind::EvalBreakerPoll
         | OpKind::GilStateCheck
-        | OpKind::MakePendingCalls => "nothing",
+        | OpKind::MakePendingCalls
+        | OpKind::Initialize
+        | OpKind::Finalize
+        | OpKind::SetRunningMain
+        | OpKind::SetNotRunningMain
+        | OpKind::Fork
+        | OpKind::Exec => "nothing",
     };
     Problem::WrongArguments { call: kind.name(), takes }
 }

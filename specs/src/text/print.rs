@@ -1,6 +1,6 @@
 //! Printing.
 
-use super::{Expect, FLAGS, Line, PRESETS, Script, fault_name};
+use super::{Expect, FLAGS, Line, PRESETS, Script, fault_name, parking_name};
 use crate::{Fault, GilState, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
 use std::fmt::{Display, Formatter, Result};
 
@@ -67,7 +67,20 @@ impl Display for Op {
             | Op::ThreadStateDelete(t)
             | Op::RestoreThread(t)
             | Op::AcquireThread(t)
-            | Op::ReleaseThread(t) => write!(f, "({t})"),
+            | Op::ReleaseThread(t)
+            | Op::RunThread(t)
+            | Op::ThreadStateDeleteExcept(t) => write!(f, "({t})"),
+            Op::StartThread { daemon: false, fails: false } => Ok(()),
+            Op::StartThread { daemon: true, fails: false } => f.write_str("(daemon)"),
+            Op::StartThread { daemon: false, fails: true } => f.write_str("(fails)"),
+            Op::StartThread { daemon: true, fails: true } => f.write_str("(daemon, fails)"),
+            Op::InterpreterLookUpId(id) => write!(f, "({id})"),
+            Op::InterpreterRequireIdRef { interp, required } => {
+                write!(f, "({interp}, {})", if *required { "yes" } else { "no" })
+            }
+            Op::InterpreterIdIncref(i) | Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => {
+                write!(f, "({i})")
+            }
             Op::NewInterpreter { fault: Some(fault) } => write!(f, "(fault={fault})"),
             Op::GilStateEnsure { interp, fails: false } => write!(f, "({interp})"),
             Op::GilStateEnsure { interp, fails: true } => write!(f, "({interp}, fails)"),
@@ -79,7 +92,13 @@ impl Display for Op {
             | Op::SaveThread
             | Op::EvalBreakerPoll
             | Op::GilStateCheck
-            | Op::MakePendingCalls => Ok(()),
+            | Op::MakePendingCalls
+            | Op::Initialize
+            | Op::Finalize
+            | Op::SetRunningMain
+            | Op::SetNotRunningMain
+            | Op::Fork
+            | Op::Exec => Ok(()),
         }
     }
 }
@@ -128,6 +147,11 @@ impl Display for Reply {
             Reply::Is(true) => f.write_str("yes"),
             Reply::Is(false) => f.write_str("no"),
             Reply::Full => f.write_str("full"),
+            Reply::Interp(interp) => write!(f, "interpreter {interp}"),
+            Reply::Denied(denied) => write!(f, "denied \"{denied}\""),
+            Reply::Finalized => f.write_str("finalized"),
+            Reply::Exited => f.write_str("exited"),
+            Reply::Forked => f.write_str("forked"),
             Reply::Ran { calls, failed: false } => write!(f, "ran {calls}"),
             Reply::Ran { calls, failed: true } => write!(f, "ran {calls}, failed"),
         }
@@ -145,10 +169,7 @@ impl Display for GilState {
 
 impl Display for Parking {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.pad(match self {
-            Parking::Gil => "gil",
-            Parking::Switch => "switch",
-        })
+        f.pad(parking_name(*self))
     }
 }
 
