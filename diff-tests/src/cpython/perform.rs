@@ -112,7 +112,10 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
                 new => Outcome::Created(new),
             });
         }
-        Op::EndInterpreter(t) => done(api.end_interpreter(tstate(t)?)),
+        Op::EndInterpreter(t) => {
+            api.end_interpreter(tstate(t)?);
+            Reply::Done
+        }
         Op::ThreadStateNew(interp) => {
             let interp = baton::with(|run| run.slots.interp_address(interp))?;
             let region = choose(start.at)?;
@@ -121,21 +124,40 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             memory::forget_plan();
             return Ok(Outcome::Tstate(new));
         }
-        Op::ThreadStateBind(t) => done(api.bind(tstate(t)?)),
+        Op::ThreadStateBind(t) => {
+            api.bind(tstate(t)?);
+            Reply::Done
+        }
         Op::ThreadStateSwap(to) => {
             let to = to.map_or(Ok(0), tstate)?;
             return Ok(Outcome::Tstate(api.swap(to)));
         }
-        Op::ThreadStateClear(t) => done(api.clear(tstate(t)?)),
-        Op::ThreadStateDelete(t) => done(api.delete(tstate(t)?)),
+        Op::ThreadStateClear(t) => {
+            api.clear(tstate(t)?);
+            Reply::Done
+        }
+        Op::ThreadStateDelete(t) => {
+            api.delete(tstate(t)?);
+            Reply::Done
+        }
         Op::ThreadStateDeleteCurrent => {
             api.clear(api.current());
-            done(api.delete_current())
+            api.delete_current();
+            Reply::Done
         }
         Op::SaveThread => return Ok(Outcome::Tstate(api.save())),
-        Op::RestoreThread(t) => done(api.restore(tstate(t)?)),
-        Op::AcquireThread(t) => done(api.acquire(tstate(t)?)),
-        Op::ReleaseThread(t) => done(api.release(tstate(t)?)),
+        Op::RestoreThread(t) => {
+            api.restore(tstate(t)?);
+            Reply::Done
+        }
+        Op::AcquireThread(t) => {
+            api.acquire(tstate(t)?);
+            Reply::Done
+        }
+        Op::ReleaseThread(t) => {
+            api.release(tstate(t)?);
+            Reply::Done
+        }
         Op::EvalBreakerPoll => {
             let quiet = api.poll()?;
             match pending::ran() {
@@ -146,10 +168,13 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             }
         }
         Op::GilStateEnsure { interp: _, fails } => Reply::Ensured(ensure(api, fails, start.at)?),
-        Op::GilStateRelease(state) => done(api.gilstate_release(match state {
-            GilState::Locked => 0,
-            GilState::Unlocked => 1,
-        })),
+        Op::GilStateRelease(state) => {
+            api.gilstate_release(match state {
+                GilState::Locked => 0,
+                GilState::Unlocked => 1,
+            });
+            Reply::Done
+        }
         Op::GilStateCheck => Reply::Is(api.gilstate_check() != 0),
         Op::AddPendingCall { interp, call } => {
             let interp = interp.map(|i| baton::with(|run| run.slots.interp_address(i))).transpose()?;
@@ -163,10 +188,6 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             Reply::Ran { calls: pending::ran().0, failed }
         }
     }))
-}
-
-fn done((): ()) -> Reply {
-    Reply::Done
 }
 
 /// `PyGILState_Ensure`. Only a thread that has no thread state for it needs a slot for one.
