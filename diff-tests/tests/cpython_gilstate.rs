@@ -223,6 +223,23 @@ fn the_check_says_yes_to_everybody_after_the_first_sub_interpreter() {
     );
 }
 
+/// The first thread state lies in its interpreter, and is used again when no other one is
+/// listed; 3.12.1 does not make it new when it is deleted.
+#[test]
+fn an_interpreter_that_has_lost_its_last_thread_state_never_gets_another_on_3_12_1() {
+    for found in found() {
+        let mut cpython = start(found);
+        for last in ["T1: ThreadStateNew(0)", "T1: GilStateEnsure(0)"] {
+            let event = comes_out(&mut cpython, &format!("T0: ThreadStateDeleteCurrent => done\n{last}"));
+            if found.version.is_modelled() {
+                assert_eq!(event, Event::Died("init_threadstate: thread state already initialized".into()));
+            } else if found.version.minor > 12 {
+                assert!(matches!(event, Event::Replied { .. }), "{}: {event:?}", found.version);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_version_ensures_releases_and_creates() {
     for found in found() {
