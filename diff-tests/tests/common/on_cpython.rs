@@ -19,7 +19,7 @@ pub fn found() -> &'static [Found] {
     static FOUND: OnceLock<Vec<Found>> = OnceLock::new();
     let found = FOUND.get_or_init(|| find(executable()));
     if found.is_empty() {
-        println!("not run: {NOT_FOUND}");
+        println!("{NOT_FOUND}");
     }
     found
 }
