@@ -58,6 +58,9 @@ pub enum Domain {
     Obj = 2,
 }
 
+/// A function that can be a pending call.
+pub type PendingFunction = unsafe extern "C" fn(*mut c_void) -> c_int;
+
 /// `Py_AuditHookFunction`.
 pub type AuditHook = unsafe extern "C" fn(*const c_char, Address, *mut c_void) -> c_int;
 
@@ -84,17 +87,25 @@ functions! {
     audit_hook: c"PySys_AddAuditHook" => fn(AuditHook, *mut c_void) -> c_int;
     initialize: c"Py_InitializeEx" => fn(c_int);
     new_interpreter: c"Py_NewInterpreterFromConfig" => fn(*mut Address, *const RawConfig) -> RawStatus;
+    new_interpreter_legacy: c"Py_NewInterpreter" => fn() -> Address;
     end_interpreter: c"Py_EndInterpreter" => fn(Address);
     tstate_new: c"_PyThreadState_New" => fn(Address, c_int) -> Address;
     tstate_new_bound: c"PyThreadState_New" => fn(Address) -> Address;
     tstate_swap: c"PyThreadState_Swap" => fn(Address) -> Address;
     tstate_clear: c"PyThreadState_Clear" => fn(Address);
     tstate_delete: c"PyThreadState_Delete" => fn(Address);
+    tstate_delete_current: c"PyThreadState_DeleteCurrent" => fn();
+    acquire_thread: c"PyEval_AcquireThread" => fn(Address);
+    release_thread: c"PyEval_ReleaseThread" => fn(Address);
     save_thread: c"PyEval_SaveThread" => fn() -> Address;
     restore_thread: c"PyEval_RestoreThread" => fn(Address);
     current: c"_PyThreadState_UncheckedGet" | c"PyThreadState_GetUnchecked" => fn() -> Address;
     gilstate: c"PyGILState_GetThisThreadState" => fn() -> Address;
     gilstate_ensure: c"PyGILState_Ensure" => fn() -> c_int;
+    gilstate_release: c"PyGILState_Release" => fn(c_int);
+    gilstate_check: c"PyGILState_Check" => fn() -> c_int;
+    add_pending_call: c"Py_AddPendingCall" => fn(PendingFunction, *mut c_void) -> c_int;
+    make_pending_calls: c"Py_MakePendingCalls" => fn() -> c_int;
     interp_main: c"PyInterpreterState_Main" => fn() -> Address;
     interp_head: c"PyInterpreterState_Head" => fn() -> Address;
     interp_next: c"PyInterpreterState_Next" => fn(Address) -> Address;
@@ -108,6 +119,8 @@ functions! {
     dict_new: c"PyDict_New" => fn() -> Address;
     decref: c"Py_DecRef" => fn(Address);
     err_no_memory: c"PyErr_NoMemory" => fn() -> Address;
+    err_clear: c"PyErr_Clear" => fn();
+    gc_disable: c"PyGC_Disable" => fn() -> c_int;
     tuple_get_item: c"PyTuple_GetItem" => fn(Address, isize) -> Address;
     utf8: c"PyUnicode_AsUTF8" => fn(Address) -> *const c_char;
 }
@@ -131,7 +144,11 @@ pub struct Api {
     f: Functions,
     /// `_PyThreadState_Bind`; 3.13 keeps it to itself.
     bind: Option<unsafe extern "C" fn(Address)>,
+    /// `_PyEval_AddPendingCall`, which is no public function.
+    add_pending: Option<AddPending>,
 }
+
+type AddPending = unsafe extern "C" fn(Address, PendingFunction, *mut c_void, c_int) -> c_int;
 
 macro_rules! calls {
     ($($(#[$doc:meta])* $name:ident => $field:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?;)*) => {
@@ -149,6 +166,8 @@ macro_rules! calls {
 }
 
 calls! {
+    /// `Py_NewInterpreter`.
+    new_interpreter_legacy => new_interpreter_legacy() -> Address;
     /// `Py_EndInterpreter`.
     end_interpreter => end_interpreter(tstate: Address);
     /// `PyThreadState_New`.
@@ -159,6 +178,12 @@ calls! {
     clear => tstate_clear(tstate: Address);
     /// `PyThreadState_Delete`.
     delete => tstate_delete(tstate: Address);
+    /// `PyThreadState_DeleteCurrent`.
+    delete_current => tstate_delete_current();
+    /// `PyEval_AcquireThread`.
+    acquire => acquire_thread(tstate: Address);
+    /// `PyEval_ReleaseThread`.
+    release => release_thread(tstate: Address);
     /// `PyEval_SaveThread`.
     save => save_thread() -> Address;
     /// `PyEval_RestoreThread`.
@@ -167,14 +192,26 @@ calls! {
     current => current() -> Address;
     /// What the gilstate slot of the calling thread names; only reads it.
     gilstate => gilstate() -> Address;
-    /// `PyGILState_Ensure`.
+    /// `PyGILState_Ensure`: 0 if the thread had its GIL, 1 if not.
     ensure => gilstate_ensure() -> c_int;
+    /// `PyGILState_Release`, with what `ensure` answered.
+    gilstate_release => gilstate_release(state: c_int);
+    /// `PyGILState_Check`.
+    gilstate_check => gilstate_check() -> c_int;
+    /// `Py_AddPendingCall`.
+    add_pending_main => add_pending_call(function: PendingFunction, arg: *mut c_void) -> c_int;
+    /// `Py_MakePendingCalls`.
+    make_pending => make_pending_calls() -> c_int;
     /// The main interpreter.
     main_interpreter => interp_main() -> Address;
     /// `pthread_self`, as CPython records it.
     thread_ident => thread_ident() -> u64;
     /// `PyErr_NoMemory`.
     set_no_memory => err_no_memory() -> Address;
+    /// `PyErr_Clear`.
+    clear_error => err_clear();
+    /// `PyGC_Disable`, in the interpreter of the current thread state.
+    disable_gc => gc_disable() -> c_int;
     /// Adds a hook for the whole process; before the initialization.
     add_audit_hook => audit_hook(hook: AuditHook, context: *mut c_void) -> c_int;
 }
@@ -188,7 +225,10 @@ impl Api {
         let f = Functions::load(&library)?;
         // SAFETY: `void _PyThreadState_Bind(PyThreadState *)`.
         let bind = unsafe { symbol(&library, &[c"_PyThreadState_Bind"]) }.ok();
-        Ok(Api { library, f, bind })
+        // SAFETY: `int _PyEval_AddPendingCall(PyInterpreterState *, int (*)(void *), void *, int)`;
+        // 3.13's answer is an enum with the same values.
+        let add_pending = unsafe { symbol(&library, &[c"_PyEval_AddPendingCall"]) }.ok();
+        Ok(Api { library, f, bind, add_pending })
     }
 
     /// `Py_GetVersion`, of a library that need not have all of the rest.
@@ -270,6 +310,13 @@ impl Api {
         }
     }
 
+    /// `_PyEval_AddPendingCall` to the ring of this interpreter, if there is such a function.
+    pub fn add_pending(&self, interp: Address, function: PendingFunction, arg: *mut c_void) -> Option<c_int> {
+        const ANY_THREAD: c_int = 0;
+        // SAFETY: as for the other calls.
+        self.add_pending.map(|add| unsafe { add(interp, function, arg, ANY_THREAD) })
+    }
+
     /// Every interpreter, the newest first.
     pub fn interpreters(&self) -> impl Iterator<Item = Address> {
         // SAFETY: walks CPython's list while all its threads are stopped.
@@ -298,8 +345,11 @@ impl Api {
         unsafe { (self.f.set_allocator)(domain as c_int, allocator) }
     }
 
-    /// Runs a code object that does nothing but poll the eval breaker, once.
-    pub fn poll(&self) -> Result<(), String> {
+    /// Runs a code object that does nothing but poll the eval breaker, once. Has that
+    /// raised no exception? One that was raised is cleared.
+    ///
+    /// Compiling runs no Python code, so the poll is the one that every code object begins with.
+    pub fn poll(&self) -> Result<bool, String> {
         // SAFETY: the calling thread has a current thread state; the objects are released
         // under the one that made them.
         unsafe {
@@ -309,10 +359,13 @@ impl Api {
                 return Err("the code for a poll cannot be made".into());
             }
             let result = (self.f.eval_code)(code, globals, globals);
+            if result == 0 {
+                self.clear_error();
+            }
             for object in [code, globals, result] {
                 (self.f.decref)(object);
             }
-            if result == 0 { Err("the code for a poll has raised an exception".into()) } else { Ok(()) }
+            Ok(result != 0)
         }
     }
 

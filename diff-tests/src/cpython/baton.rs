@@ -28,8 +28,6 @@ pub const THREAD_LIMIT: usize = 8;
 pub enum Task {
     /// Begin this call, and stop after so many unlocks if a number is given.
     Start(Start, Option<u8>),
-    /// Call `PyGILState_Ensure`.
-    Ensure,
     /// Try every configuration.
     Configs,
     /// Go on.
@@ -248,7 +246,6 @@ impl Run {
                 }
                 Order::Run { .. } => Err("a run is under way".to_string()),
                 Order::Configs => self.check_idle(ThreadId(0)).map(|()| (ThreadId(0), Task::Configs)),
-                Order::Ensure(thread) => self.check_idle(thread).map(|()| (thread, Task::Ensure)),
                 Order::Held { start, unlocks } => {
                     self.check_idle(start.thread).map(|()| (start.thread, Task::Start(start, Some(unlocks))))
                 }

@@ -155,7 +155,15 @@ fn load(path: &Path) -> Result<Child, String> {
     api.initialize(path)?;
     let layout = Layout::check(version, api)?;
     memory::install(api, layout.initial_thread)?;
+    keep_breaker_quiet(api)?;
     Ok(Child { api, version, layout })
+}
+
+/// Lets nothing but what a run does set the eval breaker of the main interpreter: no
+/// collection of garbage is scheduled, and one that was is made now.
+fn keep_breaker_quiet(api: &Api) -> Result<(), String> {
+    api.disable_gc();
+    api.poll().map(|_| ())
 }
 
 /// The life of a run process.

@@ -31,6 +31,7 @@ mod interpose;
 mod layout;
 mod look;
 mod memory;
+mod pending;
 mod perform;
 mod region;
 mod script;

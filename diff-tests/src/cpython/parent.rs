@@ -7,7 +7,7 @@ use super::{
     wire::{self, Answer, Freed, Gone, Hello, Order, StatusText},
 };
 use crate::subject::{Event, Shows, Subject, SubjectError};
-use cloister_specs::{Move, Observation, Start, ThreadId};
+use cloister_specs::{Move, Observation, Start};
 use std::{
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -91,11 +91,6 @@ impl Cpython {
     /// [`Event::Running`], and a step lets it go on.
     pub fn start_held(&mut self, start: Start, unlocks: u8) -> Result<Event, SubjectError> {
         self.event(&Order::Held { start, unlocks })
-    }
-
-    /// Lets a thread call `PyGILState_Ensure`, which is no [`Op`](cloister_specs::Op).
-    pub fn ensure(&mut self, thread: ThreadId) -> Result<Event, SubjectError> {
-        self.event(&Order::Ensure(thread))
     }
 
     pub(super) fn order(&mut self, order: &Order) -> Result<Answer, SubjectError> {

@@ -7,15 +7,18 @@ use super::{
     configs::{self, Created},
     faults, interpose, look,
     memory::{self, Allot, Plan},
+    pending,
     slots::Slots,
     trap,
 };
-use cloister_specs::{CreationError, Fault, InterpreterConfig, Op, Reply, Start, ThreadId, TstateId};
+use cloister_specs::{
+    CreationError, Fault, GilState, InterpreterConfig, Op, Reply, Start, ThreadId, TstateId,
+};
 
 /// What a call answered, in CPython's terms.
 pub enum Outcome {
-    /// Nothing.
-    Done,
+    /// A reply that names no address.
+    Plain(Reply),
     /// A creation: status OK, and this thread state.
     Created(Address),
     /// A creation: the function and the message of its status, and the fault that was injected.
@@ -33,7 +36,7 @@ impl Outcome {
     pub fn reply(self, slots: &Slots) -> Result<(Reply, Option<(String, String)>), String> {
         let named = |at: Address| slots.tstate(at).ok_or_else(|| format!("unknown thread state {at:#x}"));
         match self {
-            Outcome::Done => Ok((Reply::Done, None)),
+            Outcome::Plain(reply) => Ok((reply, None)),
             Outcome::Created(0) => Ok((Reply::OkWithNull, None)),
             Outcome::Created(at) => {
                 let interp =
@@ -88,10 +91,6 @@ pub fn perform(me: ThreadId, task: Task) -> Outcome {
             interpose::hold_after(0);
             outcome
         }
-        Task::Ensure => {
-            api.ensure();
-            Outcome::Done
-        }
         Task::Configs => Outcome::Configs(configs::create_each(api)),
         Task::Step | Task::Expire | Task::Spurious => Outcome::Senseless(format!("{me} is outside any call")),
     }
@@ -99,11 +98,23 @@ pub fn perform(me: ThreadId, task: Task) -> Outcome {
 
 fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
     let tstate = |id: TstateId| baton::with(|run| run.slots.tstate_address(id));
-    Ok(match start.op {
-        Op::NewInterpreterFromConfig { config, fault } => create(api, me, &config, fault, start.at)?,
+    pending::begin();
+    Ok(Outcome::Plain(match start.op {
+        Op::NewInterpreterFromConfig { config, fault } => {
+            return create(api, me, start.at, fault, |fault| match api.new_interpreter(raw(&config)) {
+                Ok(new) => Outcome::Created(new),
+                Err((func, message)) => Outcome::Failed(func, message, fault),
+            });
+        }
+        Op::NewInterpreter { fault } => {
+            return create(api, me, start.at, fault, |_| match api.new_interpreter_legacy() {
+                0 => Outcome::Tstate(0),
+                new => Outcome::Created(new),
+            });
+        }
         Op::EndInterpreter(t) => {
             api.end_interpreter(tstate(t)?);
-            Outcome::Done
+            Reply::Done
         }
         Op::ThreadStateNew(interp) => {
             let interp = baton::with(|run| run.slots.interp_address(interp))?;
@@ -111,35 +122,85 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             memory::prepare(Plan { interp: None, tstate: Some(Allot::In(region.1)) });
             let new = if api.can_bind() { api.tstate_new(interp) } else { api.tstate_new_bound(interp) };
             memory::forget_plan();
-            Outcome::Tstate(new)
+            return Ok(Outcome::Tstate(new));
         }
         Op::ThreadStateBind(t) => {
             api.bind(tstate(t)?);
-            Outcome::Done
+            Reply::Done
         }
         Op::ThreadStateSwap(to) => {
             let to = to.map_or(Ok(0), tstate)?;
-            Outcome::Tstate(api.swap(to))
+            return Ok(Outcome::Tstate(api.swap(to)));
         }
         Op::ThreadStateClear(t) => {
             api.clear(tstate(t)?);
-            Outcome::Done
+            Reply::Done
         }
         Op::ThreadStateDelete(t) => {
             api.delete(tstate(t)?);
-            Outcome::Done
+            Reply::Done
         }
-        Op::SaveThread => Outcome::Tstate(api.save()),
+        Op::ThreadStateDeleteCurrent => {
+            api.clear(api.current());
+            api.delete_current();
+            Reply::Done
+        }
+        Op::SaveThread => return Ok(Outcome::Tstate(api.save())),
         Op::RestoreThread(t) => {
             api.restore(tstate(t)?);
-            Outcome::Done
+            Reply::Done
+        }
+        Op::AcquireThread(t) => {
+            api.acquire(tstate(t)?);
+            Reply::Done
+        }
+        Op::ReleaseThread(t) => {
+            api.release(tstate(t)?);
+            Reply::Done
         }
         Op::EvalBreakerPoll => {
-            api.poll()?;
-            Outcome::Done
+            let quiet = api.poll()?;
+            match pending::ran() {
+                (_, false) if !quiet => return Err("the code for a poll has raised an exception".into()),
+                (_, true) if quiet => return Err("a pending call that failed has raised nothing".into()),
+                (calls, false) if calls.is_empty() => Reply::Done,
+                (calls, failed) => Reply::Ran { calls, failed },
+            }
         }
-        other => return Err(format!("{other} cannot be performed on CPython yet")),
-    })
+        Op::GilStateEnsure { interp: _, fails } => Reply::Ensured(ensure(api, fails, start.at)?),
+        Op::GilStateRelease(state) => {
+            api.gilstate_release(match state {
+                GilState::Locked => 0,
+                GilState::Unlocked => 1,
+            });
+            Reply::Done
+        }
+        Op::GilStateCheck => Reply::Is(api.gilstate_check() != 0),
+        Op::AddPendingCall { interp, call } => {
+            let interp = interp.map(|i| baton::with(|run| run.slots.interp_address(i))).transpose()?;
+            if pending::add(api, interp, call)? { Reply::Done } else { Reply::Full }
+        }
+        Op::MakePendingCalls => {
+            let failed = api.make_pending() != 0;
+            if failed {
+                api.clear_error();
+            }
+            Reply::Ran { calls: pending::ran().0, failed }
+        }
+    }))
+}
+
+/// `PyGILState_Ensure`. Only a thread that has no thread state for it needs a slot for one.
+fn ensure(api: &Api, fails: bool, at: Option<TstateId>) -> Result<GilState, String> {
+    if api.gilstate() == 0 {
+        let tstate = if fails { Allot::Fail } else { Allot::In(choose(at)?.1) };
+        memory::prepare(Plan { interp: None, tstate: Some(tstate) });
+    }
+    match api.ensure() {
+        0 => Ok(GilState::Locked),
+        1 => Ok(GilState::Unlocked),
+        other => Err(format!("PyGILState_Ensure has answered {other}")),
+    }
 }
 
 fn choose(at: Option<TstateId>) -> Result<(TstateId, super::region::Region), String> {
@@ -149,12 +210,13 @@ fn choose(at: Option<TstateId>) -> Result<(TstateId, super::region::Region), Str
     })
 }
 
+/// Creates an interpreter by this call, which is given the fault that is injected.
 fn create(
     api: &Api,
     me: ThreadId,
-    config: &InterpreterConfig,
-    fault: Option<Fault>,
     at: Option<TstateId>,
+    fault: Option<Fault>,
+    call: impl FnOnce(Option<Fault>) -> Outcome,
 ) -> Result<Outcome, String> {
     let (_, region) = choose(at)?;
     baton::with(|run| run.threads[me.index()].making = region.tstate());
@@ -163,15 +225,14 @@ fn create(
         tstate: (fault == Some(Fault::TstateAlloc)).then_some(Allot::Fail),
     });
     faults::arm(api, fault);
-    let result = api.new_interpreter(raw(config));
+    let outcome = call(fault);
     faults::disarm();
     memory::forget_plan();
-    match result {
-        Ok(new) if new != 0 && new != region.tstate() => {
+    match outcome {
+        Outcome::Created(new) if new != 0 && new != region.tstate() => {
             let Child { version, .. } = child();
             trap::die(format_args!("the first thread state of {version} is not where it should be"))
         }
-        Ok(new) => Ok(Outcome::Created(new)),
-        Err((func, message)) => Ok(Outcome::Failed(func, message, fault)),
+        outcome => Ok(outcome),
     }
 }

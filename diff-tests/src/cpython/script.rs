@@ -3,8 +3,8 @@
 use super::parent::Cpython;
 use crate::subject::{Event, Subject, SubjectError};
 use cloister_specs::{
-    Fault, InterpId, InterpreterConfig, Move, Observation, Op, Parking, Reply, Start, StatusBits, ThreadId,
-    ThreadView, TstateId,
+    Fault, InterpId, InterpreterConfig, MAIN, Move, Observation, Op, Parking, Reply, Start, StatusBits,
+    ThreadId, ThreadView, TstateId,
 };
 
 /// Nobody prefers a thread here: the lowest that waits is woken.
@@ -64,7 +64,7 @@ impl<'a> Script<'a> {
 
     /// A thread calls `PyGILState_Ensure`.
     pub fn ensure(&mut self, thread: u8) -> Result<Event, SubjectError> {
-        self.cpython.ensure(ThreadId(thread))
+        self.call(thread, Op::GilStateEnsure { interp: MAIN, fails: false })
     }
 
     /// Several calls of one thread, each of which has to be answered.

@@ -3,7 +3,7 @@
 
 use super::{configs::Created, find::Version};
 use crate::subject::Event;
-use cloister_specs::{Move, Observation, Start, ThreadId};
+use cloister_specs::{Move, Observation, Start};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, Read, Write};
 
@@ -41,8 +41,6 @@ pub enum Order {
         /// How many.
         unlocks: u8,
     },
-    /// Let this thread call `PyGILState_Ensure`.
-    Ensure(ThreadId),
     /// Let `T0` try every configuration.
     Configs,
     /// Say what can be seen.
