@@ -46,6 +46,7 @@ pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
 const CREATING: u8 = 0;
 const LIVE: u8 = 1;
 const FINALIZING: u8 = 2;
+const ENDING: u8 = 3;
 
 impl InterpSlot {
     /// A new interpreter, of which nothing can be used yet.
@@ -78,6 +79,7 @@ impl InterpSlot {
         let phase = match phase {
             Phase::Creating => CREATING,
             Phase::Live => LIVE,
+            Phase::Ending => ENDING,
             Phase::Finalizing => FINALIZING,
         };
         self.phase.store(phase, Ordering::Release);
@@ -92,6 +94,7 @@ impl InterpSlot {
         match self.phase.load(Ordering::Acquire) {
             CREATING => Phase::Creating,
             LIVE => Phase::Live,
+            ENDING => Phase::Ending,
             _ => Phase::Finalizing,
         }
     }

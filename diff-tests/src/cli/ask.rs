@@ -75,6 +75,9 @@ fn place(on: Parking) -> &'static str {
     match on {
         Parking::Gil => "GIL",
         Parking::Switch => "switch",
+        Parking::Threads => "threads to end",
+        Parking::Calls => "other calls to return",
+        Parking::Forever => "end of time",
     }
 }
 

@@ -187,6 +187,7 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             }
             Reply::Ran { calls: pending::ran().0, failed }
         }
+        other => return Err(format!("{other} cannot be performed on CPython yet")),
     }))
 }
 

@@ -228,7 +228,21 @@ pub(super) const fn begins_quietly(kind: OpKind) -> bool {
         | OpKind::GilStateRelease
         | OpKind::GilStateCheck
         | OpKind::AddPendingCall
-        | OpKind::MakePendingCalls => false,
+        | OpKind::MakePendingCalls
+        | OpKind::Initialize
+        | OpKind::Finalize
+        | OpKind::StartThread
+        | OpKind::RunThread
+        | OpKind::ThreadStateDeleteExcept
+        | OpKind::InterpreterLookUpId
+        | OpKind::InterpreterRequireIdRef
+        | OpKind::InterpreterIdIncref
+        | OpKind::InterpreterIdDecref
+        | OpKind::SetRunningMain
+        | OpKind::SetNotRunningMain
+        | OpKind::DestroyInterpreter
+        | OpKind::Fork
+        | OpKind::Exec => false,
     }
 }
 

@@ -92,7 +92,21 @@ impl<'a> Worker<'a> {
                 | OpKind::GilStateRelease
                 | OpKind::GilStateCheck
                 | OpKind::AddPendingCall
-                | OpKind::MakePendingCalls => false,
+                | OpKind::MakePendingCalls
+                | OpKind::Initialize
+                | OpKind::Finalize
+                | OpKind::StartThread
+                | OpKind::RunThread
+                | OpKind::ThreadStateDeleteExcept
+                | OpKind::InterpreterLookUpId
+                | OpKind::InterpreterRequireIdRef
+                | OpKind::InterpreterIdIncref
+                | OpKind::InterpreterIdDecref
+                | OpKind::SetRunningMain
+                | OpKind::SetNotRunningMain
+                | OpKind::DestroyInterpreter
+                | OpKind::Fork
+                | OpKind::Exec => false,
             };
             if made {
                 return;
@@ -138,7 +152,21 @@ impl<'a> Worker<'a> {
             | OpKind::GilStateRelease
             | OpKind::GilStateCheck
             | OpKind::AddPendingCall
-            | OpKind::MakePendingCalls => false,
+            | OpKind::MakePendingCalls
+            | OpKind::Initialize
+            | OpKind::Finalize
+            | OpKind::StartThread
+            | OpKind::RunThread
+            | OpKind::ThreadStateDeleteExcept
+            | OpKind::InterpreterLookUpId
+            | OpKind::InterpreterRequireIdRef
+            | OpKind::InterpreterIdIncref
+            | OpKind::InterpreterIdDecref
+            | OpKind::SetRunningMain
+            | OpKind::SetNotRunningMain
+            | OpKind::DestroyInterpreter
+            | OpKind::Fork
+            | OpKind::Exec => false,
         };
         let listed = registry.tstates.iter().filter(|k| wild || sensible(k)).map(|k| k.tstate);
         let dead = registry.dead_tstates.iter().copied().filter(|_| wild);
@@ -190,7 +218,21 @@ impl<'a> Worker<'a> {
             | OpKind::GilStateRelease
             | OpKind::GilStateCheck
             | OpKind::AddPendingCall
-            | OpKind::MakePendingCalls => {}
+            | OpKind::MakePendingCalls
+            | OpKind::Initialize
+            | OpKind::Finalize
+            | OpKind::StartThread
+            | OpKind::RunThread
+            | OpKind::ThreadStateDeleteExcept
+            | OpKind::InterpreterLookUpId
+            | OpKind::InterpreterRequireIdRef
+            | OpKind::InterpreterIdIncref
+            | OpKind::InterpreterIdDecref
+            | OpKind::SetRunningMain
+            | OpKind::SetNotRunningMain
+            | OpKind::DestroyInterpreter
+            | OpKind::Fork
+            | OpKind::Exec => {}
         }
     }
 

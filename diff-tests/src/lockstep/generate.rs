@@ -76,6 +76,20 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::GilStateCheck, 2),
     (OpKind::AddPendingCall, 8),
     (OpKind::MakePendingCalls, 3),
+    (OpKind::Initialize, 6),
+    (OpKind::Finalize, 2),
+    (OpKind::StartThread, 5),
+    (OpKind::RunThread, 8),
+    (OpKind::ThreadStateDeleteExcept, 2),
+    (OpKind::InterpreterLookUpId, 2),
+    (OpKind::InterpreterRequireIdRef, 3),
+    (OpKind::InterpreterIdIncref, 3),
+    (OpKind::InterpreterIdDecref, 4),
+    (OpKind::SetRunningMain, 3),
+    (OpKind::SetNotRunningMain, 3),
+    (OpKind::DestroyInterpreter, 4),
+    (OpKind::Fork, 0),
+    (OpKind::Exec, 1),
 ];
 
 /// How much more often the calls of a favoured area are tried.
@@ -123,6 +137,9 @@ impl Generator {
     }
 
     fn of_thread(&mut self, d: &Design, r: &Runtime, h: ThreadId, prefer: ThreadId) -> Option<Move> {
+        if r.forked || r.thread(h).gone {
+            return None;
+        }
         if !r.thread(h).idle() {
             return self.go_on(d, r, h, prefer);
         }
@@ -229,6 +246,33 @@ impl Generator {
                 Op::AddPendingCall { interp, call }
             }
             OpKind::MakePendingCalls => Op::MakePendingCalls,
+            OpKind::Initialize => Op::Initialize,
+            OpKind::Finalize => Op::Finalize,
+            OpKind::StartThread => {
+                let fails = self.mix.faulty != 0 && self.rng.u32(0..self.mix.faulty) == 0;
+                Op::StartThread { daemon: self.rng.bool(), fails }
+            }
+            OpKind::RunThread => {
+                let fresh = |t: &TstateId| {
+                    r.listed(*t) && r.tstate(*t).started.is_some() && r.tstate(*t).thread.is_none()
+                };
+                let any = self.tstate();
+                Op::RunThread(Runtime::tstate_ids().find(fresh).unwrap_or(any))
+            }
+            OpKind::ThreadStateDeleteExcept => {
+                Op::ThreadStateDeleteExcept(r.thread(h).current.unwrap_or_else(|| self.tstate()))
+            }
+            OpKind::InterpreterLookUpId => Op::InterpreterLookUpId(self.rng.u8(0..=r.next_id)),
+            OpKind::InterpreterRequireIdRef => {
+                Op::InterpreterRequireIdRef { interp: self.interp(), required: self.rng.u8(0..4) != 0 }
+            }
+            OpKind::InterpreterIdIncref => Op::InterpreterIdIncref(self.interp()),
+            OpKind::InterpreterIdDecref => Op::InterpreterIdDecref(self.interp()),
+            OpKind::SetRunningMain => Op::SetRunningMain,
+            OpKind::SetNotRunningMain => Op::SetNotRunningMain,
+            OpKind::DestroyInterpreter => Op::DestroyInterpreter(self.interp()),
+            OpKind::Fork => Op::Fork,
+            OpKind::Exec => Op::Exec,
         }
     }
 

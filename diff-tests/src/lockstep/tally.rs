@@ -7,7 +7,7 @@ use cloister_specs::OpKind;
 const KINDS: usize = OpKind::ALL.len();
 
 /// Counts of a lockstep.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// Runs.
     pub runs: u64,
@@ -31,6 +31,24 @@ pub struct Tally {
     pub time: Duration,
     /// The subject's share of it, from samples, in percent.
     pub subject_share: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally {
+            runs: 0,
+            ops: 0,
+            accepted: [0; KINDS],
+            refused: [0; KINDS],
+            agreed: 0,
+            poisoned: 0,
+            diverged: 0,
+            observed: 0,
+            waits: [0; 4],
+            time: Duration::ZERO,
+            subject_share: 0,
+        }
+    }
 }
 
 impl Tally {

@@ -142,7 +142,7 @@ impl<C: 'static, R: 'static> Scheduler<C, R> {
         match self.waits(thread)? {
             _ if self.is_signalled(thread) => Err(Misuse::Signalled),
             Parking::Gil => self.go(thread, prefer, Wake::Expired),
-            Parking::Switch => Err(Misuse::OtherWait),
+            Parking::Switch | Parking::Threads | Parking::Calls | Parking::Forever => Err(Misuse::OtherWait),
         }
     }
 
@@ -156,7 +156,7 @@ impl<C: 'static, R: 'static> Scheduler<C, R> {
         match self.waits(thread)? {
             _ if self.is_signalled(thread) => Err(Misuse::Signalled),
             Parking::Switch => self.go(thread, prefer, Wake::Spurious),
-            Parking::Gil => Err(Misuse::OtherWait),
+            Parking::Gil | Parking::Threads | Parking::Calls | Parking::Forever => Err(Misuse::OtherWait),
         }
     }
 
