@@ -49,7 +49,7 @@ pub(super) struct KnownTstate {
 /// if two held it at once, some would be lost.
 pub(super) struct Book {
     by_holder: AtomicU64,
-    by_all: AtomicU64,
+    pub by_all: AtomicU64,
     last: AtomicU64,
 }
 

@@ -11,7 +11,7 @@
 //! The *ledger* says what there has to be: whoever created something adds it, whoever
 //! ended it takes it out, after the call. A *checkpoint* ends each *round*: all threads
 //! come to a gate without a GIL, some take one and *stand* there with it, and the ledger is
-//! compared with what the runtime lists ([`accounts`]). The sizes of the slot pools and the
+//! compared with what the runtime lists (see `accounts`). The sizes of the slot pools and the
 //! resident memory are looked at as well.
 //!
 //! - Round 0 *fills*: every thread makes as much as it is ever allowed to have at once, so
