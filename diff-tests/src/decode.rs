@@ -31,7 +31,7 @@ impl<'a> Arbitrary<'a> for Decoded {
                 let thread = ThreadId(bytes.int_in_range(0..=THREADS - 1)?);
                 let op = Op::arbitrary(bytes)?;
                 let at = op.makes_tstate().then(|| runtime.free_tstate()).flatten();
-                if op.makes_tstate() && (at.is_none() || !runtime.has_room(&op)) {
+                if !runtime.has_room(thread, &op) || (op.makes_tstate() && at.is_none()) {
                     continue;
                 }
                 Move::Start(Start { thread, op, at, prefer: ThreadId(0) })

@@ -130,7 +130,7 @@ fn a_creation_that_fails_changes_nothing_but_who_held_a_gil_last() {
                 config: InterpreterConfig::ISOLATED,
                 fault: Some(Fault::MainInit),
             };
-            let at = r.free_tstate().filter(|_| r.has_room(&op))?;
+            let at = r.free_tstate().filter(|_| r.has_room(ThreadId(0), &op))?;
             Some(vec![start(op, Some(at))])
         },
         |before, _, after| {
@@ -151,7 +151,7 @@ fn ending_what_was_created_leaves_nothing_behind() {
         |r| {
             outside(r)?;
             let op = Op::NewInterpreterFromConfig { config: InterpreterConfig::ISOLATED, fault: None };
-            let at = r.free_tstate().filter(|_| r.has_room(&op))?;
+            let at = r.free_tstate().filter(|_| r.has_room(ThreadId(0), &op))?;
             Some(vec![start(op, Some(at)), start(Op::EndInterpreter(at), None)])
         },
         |before, _, after| {

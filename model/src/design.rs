@@ -128,6 +128,43 @@ knob!(
     }
 );
 
+knob!(
+    /// Where the thread state that an Ensure makes belongs (gh-59956).
+    GilstateTarget {
+        /// 3.12: to the main interpreter, always.
+        Main = "main",
+        /// To the interpreter that the caller works for.
+        Callers = "callers",
+    }
+);
+knob!(
+    /// What becomes of an Ensure that cannot make a thread state.
+    EnsureErrors {
+        /// 3.12: it ends the process.
+        Fatal = "fatal",
+        /// It is answered.
+        Returned = "returned",
+    }
+);
+knob!(
+    /// Whether `PyGILState_Check` looks at anything.
+    GilstateCheck {
+        /// 3.12: not after the first creation of an interpreter; then it answers yes.
+        OffAfterSub = "off-after-sub",
+        /// Always.
+        Always = "always",
+    }
+);
+knob!(
+    /// What becomes of a `Py_NewInterpreter` that fails.
+    LegacyCreation {
+        /// 3.12: it ends the process.
+        Fatal = "fatal",
+        /// It answers NULL.
+        Null = "null",
+    }
+);
+
 macro_rules! designs {
     ($($(#[$doc:meta])* $field:ident: $ty:ident, $knob:literal, $seed:ident, $cpython:ident, $ours:ident;)+) => {
         /// One way to build the runtime.
@@ -193,6 +230,14 @@ designs! {
     last_holder: LastHolder, "last-holder", Address, Address, Identity;
     /// Own GIL with the shared allocator.
     own_gil_shared_obmalloc: OwnGilSharedObmalloc, "own-gil-shared-obmalloc", Accepted, Accepted, Refused;
+    /// Where the thread state that an Ensure makes belongs.
+    gilstate_target: GilstateTarget, "gilstate-target", Main, Main, Callers;
+    /// What becomes of an Ensure that cannot make a thread state.
+    ensure_errors: EnsureErrors, "ensure-errors", Fatal, Fatal, Returned;
+    /// Whether `PyGILState_Check` looks at anything.
+    gilstate_check: GilstateCheck, "gilstate-check", OffAfterSub, OffAfterSub, Always;
+    /// What becomes of a `Py_NewInterpreter` that fails.
+    legacy_creation: LegacyCreation, "legacy-creation", Fatal, Fatal, Null;
 }
 
 /// A knob by name.

@@ -49,10 +49,33 @@ impl Runtime {
             Label::SaveDrop(t) => self.save_drop(t),
             Label::SaveDone(t) => self.save_done(t),
             Label::RestoreAttach(t) => self.restore_attach(t),
-            Label::RestoreDone(_) | Label::PollDone(_) => Flow::Answer(Reply::Done),
+            Label::RestoreDone(_)
+            | Label::AcquireDone(_)
+            | Label::ReleaseThreadDone(_)
+            | Label::ReleaseDone(_) => Flow::Answer(Reply::Done),
+            Label::PollRequest(t) => self.poll_request(d, h, t),
+            Label::PollDone(_) => self.poll_done(h),
             Label::PollDrop(t) => self.poll_drop(t),
             Label::PollTake(t) => self.poll_take(t),
             Label::PollAttach(t) => self.poll_attach(d, h, t),
+
+            Label::LeaveDetach(t, by) => self.leave_detach(t, by),
+            Label::LeaveDrop(t, by) => self.leave_drop(t, by),
+            Label::LeaveDelete(t, _) => self.leave_delete(d, h, t),
+            Label::AcquireAttach(t) => self.acquire_attach(t),
+            Label::ReleaseThreadDrop(t) => self.release_thread_drop(t),
+
+            Label::EnsureAttach(e) => self.ensure_attach(e),
+            Label::EnsureDone(e) => self.ensure_done(e),
+            Label::ReleaseDrop(t) => self.release_drop(t),
+
+            Label::PendBegin(run) => self.pend_begin(h, run),
+            Label::PendNext(run) => self.pend_next(h, run),
+            Label::PendDrop(run) => self.pend_drop(run),
+            Label::PendTake(run) => self.pend_take(run),
+            Label::PendAttach(run) => self.pend_attach(run),
+            Label::PendEnd(run, failed) => self.pend_end(h, run, failed),
+            Label::MakeDone(_) => self.make_done(h),
 
             Label::SwapDrop(s) => self.swap_drop(d, s),
             Label::SwapExchange(s) => self.swap_exchange(d, s),
@@ -73,6 +96,19 @@ impl Runtime {
     }
 
     /// The rules whose breach ends the process inside a procedure, under some design.
-    pub const DEADLY: [Rule; 8] =
-        [Rule::Life3, Rule::Tls7, Rule::Tls12, Rule::Tls18, Rule::Gil4, Rule::Gil5, Rule::Gil12, Rule::Gil13];
+    pub const DEADLY: [Rule; 13] = [
+        Rule::Life3,
+        Rule::Life17,
+        Rule::Tls7,
+        Rule::Tls12,
+        Rule::Tls18,
+        Rule::Tls21,
+        Rule::Gil4,
+        Rule::Gil5,
+        Rule::Gil12,
+        Rule::Gil13,
+        Rule::Gilstate4,
+        Rule::Gilstate7,
+        Rule::Pend10,
+    ];
 }

@@ -4,53 +4,13 @@
 //! above it to the procedures that it is in (`swap_no_gil`, `drop_gil`, `take_gil`,
 //! `swap`). Labels are as fine as the finest design needs.
 
-use cloister_specs::{CreationError, Fault, InterpId, OpKind, Parking, TstateId};
+use cloister_specs::{InterpId, TstateId};
 
-/// The locals of `new_interpreter`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Creation {
-    /// The interpreter being created.
-    pub interp: InterpId,
-    /// Its thread state.
-    pub tstate: TstateId,
-    /// The thread state that was current before.
-    pub save: Option<TstateId>,
-    /// What the caller's gilstate slot named before.
-    pub slot: Option<TstateId>,
-    /// Where this creation is to fail.
-    pub fault: Option<Fault>,
-    /// Has it failed, and how?
-    pub error: Option<CreationError>,
-}
+mod locals;
+mod walk;
 
-/// What is left of `new_interpreter` once everything it made is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Undone {
-    /// The thread state that was current before.
-    pub save: Option<TstateId>,
-    /// How it failed.
-    pub error: CreationError,
-}
-
-/// The locals of a swap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Swap {
-    /// The thread state that was current.
-    pub old: Option<TstateId>,
-    /// The one that is to be.
-    pub new: Option<TstateId>,
-}
-
-/// Has a waiter asked for the GIL?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Asked {
-    /// Not since it began to wait, or since the GIL was taken anew.
-    No,
-    /// Yes.
-    Yes,
-    /// The GIL was switched since it looked: the next expiry only looks again.
-    Switched,
-}
+pub use locals::{Asked, Creation, Ensuring, Leaving, Pass, Run, Swap, Undone};
+pub use walk::Visitor;
 
 /// Where a thread stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,161 +153,46 @@ pub enum Label {
         /// A signal has come.
         signalled: bool,
     },
-}
 
-/// Walks over every id in a piece of state, to rename it or to look for one.
-pub trait Visitor {
-    /// A thread state is named.
-    fn tstate(&mut self, id: &mut TstateId);
-    /// An interpreter, or the GIL that it created, is named.
-    fn interp(&mut self, id: &mut InterpId);
-    /// A thread state is remembered, but not used.
-    fn remembered(&mut self, id: &mut TstateId) {
-        self.tstate(id);
-    }
-}
+    /// `PyThreadState_DeleteCurrent`, or the last Release: nothing is current.
+    LeaveDetach(TstateId, Leaving),
+    /// The GIL is dropped for the last time.
+    LeaveDrop(TstateId, Leaving),
+    /// The thread state is deleted; answer.
+    LeaveDelete(TstateId, Leaving),
 
-impl Creation {
-    fn visit(&mut self, v: &mut impl Visitor) {
-        v.interp(&mut self.interp);
-        v.tstate(&mut self.tstate);
-        if let Some(t) = &mut self.save {
-            v.tstate(t);
-        }
-        if let Some(t) = &mut self.slot {
-            v.remembered(t);
-        }
-    }
-}
+    /// `PyEval_AcquireThread` holds the GIL.
+    AcquireAttach(TstateId),
+    /// Answer.
+    AcquireDone(TstateId),
+    /// `PyEval_ReleaseThread` drops the GIL.
+    ReleaseThreadDrop(TstateId),
+    /// Answer.
+    ReleaseThreadDone(TstateId),
 
-impl Swap {
-    fn visit(&mut self, v: &mut impl Visitor) {
-        if let Some(t) = &mut self.old {
-            v.tstate(t);
-        }
-        if let Some(t) = &mut self.new {
-            v.tstate(t);
-        }
-    }
-}
+    /// `PyGILState_Ensure` holds the GIL.
+    EnsureAttach(Ensuring),
+    /// It is counted; answer.
+    EnsureDone(Ensuring),
+    /// `PyGILState_Release` drops the GIL that its Ensure took.
+    ReleaseDrop(TstateId),
+    /// Answer.
+    ReleaseDone(TstateId),
 
-impl Label {
-    /// Visits every id in this label, in a fixed order.
-    pub fn visit(&mut self, v: &mut impl Visitor) {
-        use Label::*;
-        match self {
-            Idle => {}
-            CreateBind(c)
-            | CreateSwap(c)
-            | CreateRelease(c)
-            | CreateSettings(c)
-            | CreateGil(c)
-            | CreateAttach(c)
-            | CreateCore(c)
-            | CreateMain(c)
-            | CreateLive(c)
-            | UndoDelete(c)
-            | Undo(c, _)
-            | UndoClear(c, _)
-            | UndoDetach(c, _)
-            | UndoDrop(c, _) => c.visit(v),
-            UndoTake(u) | UndoAttach(u) | UndoDone(u) => {
-                if let Some(t) = &mut u.save {
-                    v.tstate(t);
-                }
-            }
-            SwapAnswer(s) | SwapDrop(s) | SwapExchange(s) | SwapTake(s) | SwapAttach(s) | ClearCurrent(s)
-            | Deactivate(s) | SetCurrent(s) | Activate(s) => s.visit(v),
-            EndClear(t)
-            | EndDetach(t)
-            | EndDrop(t)
-            | EndDelete(t)
-            | ClearDone(t)
-            | SaveDrop(t)
-            | SaveDone(t)
-            | RestoreAttach(t)
-            | RestoreDone(t)
-            | PollDrop(t)
-            | PollTake(t)
-            | PollAttach(t)
-            | PollDone(t)
-            | TakeLock(t)
-            | DropHolder { tstate: t, last: _ } => v.tstate(t),
-            EndFree(i) => v.interp(i),
-            DropUnlock { tstate, last: _, interp } | DropTest { tstate, interp } => {
-                v.tstate(tstate);
-                v.interp(interp);
-            }
-            DropWait { tstate, gil, signalled: _ } | TakeWait { tstate, gil, asked: _, signalled: _ } => {
-                v.tstate(tstate);
-                v.interp(gil);
-            }
-        }
-    }
-
-    /// What a thread at this label waits for, if it waits.
-    pub const fn parking(&self) -> Option<Parking> {
-        match self {
-            Label::TakeWait { .. } => Some(Parking::Gil),
-            Label::DropWait { .. } => Some(Parking::Switch),
-            _ => None,
-        }
-    }
-
-    /// The call that a thread is in whose lowest label this is; `None` for the labels of
-    /// the procedures that calls share.
-    pub const fn call(&self) -> Option<OpKind> {
-        match self {
-            Label::CreateBind(_)
-            | Label::CreateSwap(_)
-            | Label::CreateRelease(_)
-            | Label::CreateSettings(_)
-            | Label::CreateGil(_)
-            | Label::CreateAttach(_)
-            | Label::CreateCore(_)
-            | Label::CreateMain(_)
-            | Label::CreateLive(_)
-            | Label::Undo(..)
-            | Label::UndoClear(..)
-            | Label::UndoDetach(..)
-            | Label::UndoDrop(..)
-            | Label::UndoDelete(_)
-            | Label::UndoTake(_)
-            | Label::UndoAttach(_)
-            | Label::UndoDone(_) => Some(OpKind::NewInterpreterFromConfig),
-            Label::EndClear(_)
-            | Label::EndDetach(_)
-            | Label::EndDrop(_)
-            | Label::EndDelete(_)
-            | Label::EndFree(_) => Some(OpKind::EndInterpreter),
-            Label::ClearDone(_) => Some(OpKind::ThreadStateClear),
-            Label::SwapAnswer(_) => Some(OpKind::ThreadStateSwap),
-            Label::SaveDrop(_) | Label::SaveDone(_) => Some(OpKind::SaveThread),
-            Label::RestoreAttach(_) | Label::RestoreDone(_) => Some(OpKind::RestoreThread),
-            Label::PollDrop(_) | Label::PollTake(_) | Label::PollAttach(_) | Label::PollDone(_) => {
-                Some(OpKind::EvalBreakerPoll)
-            }
-            Label::Idle
-            | Label::SwapDrop(_)
-            | Label::SwapExchange(_)
-            | Label::SwapTake(_)
-            | Label::SwapAttach(_)
-            | Label::ClearCurrent(_)
-            | Label::Deactivate(_)
-            | Label::SetCurrent(_)
-            | Label::Activate(_)
-            | Label::DropHolder { .. }
-            | Label::DropUnlock { .. }
-            | Label::DropTest { .. }
-            | Label::DropWait { .. }
-            | Label::TakeLock(_)
-            | Label::TakeWait { .. } => None,
-        }
-    }
-
-    /// Its name without the locals.
-    pub fn name(&self) -> String {
-        let text = format!("{self:?}");
-        text.split(['(', ' ']).next().unwrap_or_default().to_string()
-    }
+    /// `make_pending_calls`: one at a time, and the signals are reset.
+    PendBegin(Run),
+    /// The oldest call of the ring is taken out and run.
+    PendNext(Run),
+    /// A call that blocks drops the GIL ...
+    PendDrop(Run),
+    /// ... takes it again ...
+    PendTake(Run),
+    /// ... and makes its thread state current.
+    PendAttach(Run),
+    /// The run is over; it was ended by a call that failed, or not.
+    PendEnd(Run, bool),
+    /// `Py_MakePendingCalls` answers.
+    MakeDone(TstateId),
+    /// A poll that ran pending calls goes on with the request.
+    PollRequest(TstateId),
 }

@@ -2,7 +2,7 @@
 //! together.
 
 use cloister_specs::text::{Expect, Grain};
-use cloister_specs::{Fault, Move, Op, Parking, Reply, Rule, Start, ThreadId, TstateId};
+use cloister_specs::{Calls, Fault, Move, Op, Parking, Reply, Rule, Start, ThreadId, TstateId};
 
 use crate::design::Design;
 use crate::label::{Asked, Label};
@@ -156,8 +156,9 @@ impl Runtime {
         thread.entry_gilstate = thread.gilstate;
         let flow = match start.op {
             Op::NewInterpreterFromConfig { config, fault } => {
-                self.new_interpreter(d, h, config, fault, start.at)
+                self.new_interpreter(d, h, config, fault, start.at, false)
             }
+            Op::NewInterpreter { fault } => self.new_legacy_interpreter(d, h, fault, start.at),
             Op::EndInterpreter(t) => self.end_interpreter(t),
             Op::ThreadStateNew(i) => Flow::Answer(Reply::Tstate(self.new_tstate(i, start.at))),
             Op::ThreadStateBind(t) => self.bind(h, t),
@@ -167,6 +168,14 @@ impl Runtime {
             Op::SaveThread => self.save_thread(d, h),
             Op::RestoreThread(t) => Flow::Call(Label::RestoreAttach(t), Label::TakeLock(t)),
             Op::EvalBreakerPoll => self.poll(d, h),
+            Op::ThreadStateDeleteCurrent => self.delete_current(d, h),
+            Op::AcquireThread(t) => Flow::Call(Label::AcquireAttach(t), Label::TakeLock(t)),
+            Op::ReleaseThread(t) => self.release_thread(t),
+            Op::GilStateEnsure { interp, fails } => self.ensure(d, h, interp, fails, start.at),
+            Op::GilStateRelease(state) => self.release(h, state),
+            Op::GilStateCheck => self.gilstate_check(d, h),
+            Op::AddPendingCall { interp, call } => self.add_pending(interp, call),
+            Op::MakePendingCalls => self.make_pending_calls(d, h),
         };
         self.settle(h, 0, flow)
     }
@@ -228,6 +237,8 @@ impl Runtime {
         thread.stack = [Label::Idle; DEPTH];
         thread.entry = None;
         thread.entry_gilstate = None;
+        thread.ran = Calls::NONE;
+        thread.ran_failed = false;
         Outcome::Replied(reply)
     }
 

@@ -1,9 +1,12 @@
 //! The state of the runtime: one plain struct.
 
-use cloister_specs::{InterpId, InterpreterConfig, MAIN, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{
+    Calls, GilState, InterpId, InterpreterConfig, MAIN, Phase, Rule, StatusBits, ThreadId, TstateId,
+};
 
 use crate::design::{CurrentTstate, Design, DropRequest};
 use crate::label::{Label, Visitor};
+use crate::ring::Ring;
 
 /// Slots for interpreters, main included.
 pub const INTERPS: usize = 3;
@@ -11,8 +14,9 @@ pub const INTERPS: usize = 3;
 pub const TSTATES: usize = 4;
 /// OS threads.
 pub const THREADS: usize = 3;
-/// How deep procedures nest: an operation, `swap`, and one of `swap_no_gil`, `drop_gil`, `take_gil`.
-pub const DEPTH: usize = 3;
+/// How deep procedures nest: a poll, the run of pending calls, a run inside a pending call or
+/// `swap`, and one of `swap_no_gil`, `drop_gil`, `take_gil`.
+pub const DEPTH: usize = 4;
 
 /// An interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +31,10 @@ pub struct Interp {
     pub gil: Option<InterpId>,
     /// Somebody asked for its GIL (drop-request per-interpreter).
     pub drop_request: bool,
+    /// Its pending calls.
+    pub pending: Ring,
+    /// A thread runs them.
+    pub busy: bool,
 }
 
 /// A GIL, in the slot of the interpreter that created it.
@@ -53,6 +61,19 @@ pub struct Tstate {
     pub interp: InterpId,
     /// The OS thread it is bound to.
     pub thread: Option<ThreadId>,
+    /// The Ensures that found or made it, and have not been released.
+    pub ensures: Ensures,
+}
+
+/// Ensures that have not been released. The lowest bit of `unlocked` is that of the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ensures {
+    /// How many.
+    pub depth: u8,
+    /// Which of them answered that the thread did not have its GIL.
+    pub unlocked: u8,
+    /// The first of them made the thread state.
+    pub made: bool,
 }
 
 /// An OS thread.
@@ -66,6 +87,10 @@ pub struct Thread {
     pub entry: Option<TstateId>,
     /// Ghost: what the gilstate slot named then.
     pub entry_gilstate: Option<TstateId>,
+    /// Which pending calls were run in the call that it is in.
+    pub ran: Calls,
+    /// The last of them failed.
+    pub ran_failed: bool,
     /// Where it stands; the lowest label first.
     pub stack: [Label; DEPTH],
 }
@@ -83,6 +108,12 @@ pub struct Runtime {
     pub threads: [Thread; THREADS],
     /// The current thread state (current runtime-global).
     pub current: Option<TstateId>,
+    /// The OS thread that started the runtime.
+    pub main_thread: ThreadId,
+    /// The pending calls of the main thread.
+    pub pending_main: Ring,
+    /// `PyGILState_Check` looks at anything (gilstate-check off-after-sub).
+    pub check_enabled: bool,
     /// The process died here.
     pub dead: Option<Rule>,
 }
@@ -95,6 +126,8 @@ impl Interp {
         settled: false,
         gil: None,
         drop_request: false,
+        pending: Ring::EMPTY,
+        busy: false,
     };
 }
 
@@ -106,7 +139,34 @@ impl Gil {
 
 impl Tstate {
     /// A free slot.
-    pub const FREE: Tstate = Tstate { status: StatusBits::empty(), interp: MAIN, thread: None };
+    pub const FREE: Tstate =
+        Tstate { status: StatusBits::empty(), interp: MAIN, thread: None, ensures: Ensures::NONE };
+}
+
+impl Ensures {
+    /// None.
+    pub const NONE: Ensures = Ensures { depth: 0, unlocked: 0, made: false };
+    /// How many the model counts.
+    pub const MOST: u8 = 8;
+
+    /// What the last one answered.
+    pub fn last(&self) -> Option<GilState> {
+        match (self.depth, self.unlocked & 1) {
+            (0, _) => None,
+            (_, 0) => Some(GilState::Locked),
+            (_, _) => Some(GilState::Unlocked),
+        }
+    }
+
+    pub(crate) fn push(&mut self, state: GilState) {
+        self.depth += 1;
+        self.unlocked = self.unlocked << 1 | u8::from(state == GilState::Unlocked);
+    }
+
+    pub(crate) fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.unlocked >>= 1;
+    }
 }
 
 impl Thread {
@@ -116,6 +176,8 @@ impl Thread {
         gilstate: None,
         entry: None,
         entry_gilstate: None,
+        ran: Calls::NONE,
+        ran_failed: false,
         stack: [Label::Idle; DEPTH],
     };
 
@@ -164,6 +226,9 @@ impl Runtime {
             tstates: [Tstate::FREE; TSTATES],
             threads: [Thread::FRESH; THREADS],
             current: None,
+            main_thread: ThreadId(0),
+            pending_main: Ring::EMPTY,
+            check_enabled: true,
             dead: None,
         };
         let (t0, thread) = (TstateId(0), ThreadId(0));
@@ -172,7 +237,7 @@ impl Runtime {
             config: InterpreterConfig::MAIN,
             settled: true,
             gil: Some(MAIN),
-            drop_request: false,
+            ..Interp::FREE
         };
         r.gils[0] = Gil {
             created: true,
@@ -183,7 +248,7 @@ impl Runtime {
         };
         let status =
             StatusBits::INITIALIZED | StatusBits::BOUND | StatusBits::BOUND_GILSTATE | StatusBits::ACTIVE;
-        r.tstates[0] = Tstate { status, interp: MAIN, thread: Some(thread) };
+        r.tstates[0] = Tstate { status, thread: Some(thread), ..Tstate::FREE };
         r.threads[0].gilstate = Some(t0);
         r.set_current(d, thread, Some(t0));
         r

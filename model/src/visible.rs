@@ -44,7 +44,21 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::SwapExchange(_)
         | Label::SwapTake(_)
         | Label::SwapAttach(_) => false,
-        Label::ClearCurrent(_) | Label::Deactivate(_) | Label::SetCurrent(_) | Label::PollAttach(_) => {
+        Label::LeaveDetach(..) | Label::LeaveDrop(..) => false,
+        Label::AcquireAttach(_)
+        | Label::AcquireDone(_)
+        | Label::ReleaseThreadDrop(_)
+        | Label::ReleaseThreadDone(_)
+        | Label::EnsureAttach(_)
+        | Label::EnsureDone(_)
+        | Label::ReleaseDrop(_)
+        | Label::ReleaseDone(_)
+        | Label::PendDrop(_)
+        | Label::PendTake(_)
+        | Label::MakeDone(_)
+        | Label::PollRequest(_) => false,
+        Label::ClearCurrent(_) | Label::Deactivate(_) | Label::SetCurrent(_) | Label::PollAttach(_)
+        | Label::PendAttach(_) => {
             match d.current {
                 CurrentTstate::RuntimeGlobal => true,
                 CurrentTstate::ThreadLocal => false,
@@ -63,6 +77,10 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::DropTest { .. }
         | Label::DropWait { .. }
         | Label::TakeLock(_)
-        | Label::TakeWait { .. } => true,
+        | Label::TakeWait { .. }
+        | Label::LeaveDelete(..)
+        | Label::PendBegin(_)
+        | Label::PendNext(_)
+        | Label::PendEnd(..) => true,
     }
 }

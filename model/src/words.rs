@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use cloister_specs::{Phase, StatusBits};
 
-use crate::label::{Asked, Label};
+use crate::label::{Asked, Label, Pass, Run};
 use crate::machine::Outcome;
+use crate::ring::Ring;
 use crate::runtime::{Gil, Interp, Runtime, Thread, Tstate};
 
 fn or_null<T: Display>(id: Option<T>) -> String {
@@ -59,6 +60,26 @@ impl Display for Label {
             Label::SaveDrop(t) | Label::PollDrop(t) => write!(f, "is to drop the GIL of {t}"),
             Label::RestoreAttach(t) | Label::PollAttach(t) => write!(f, "is to make {t} current"),
             Label::PollTake(t) => write!(f, "is to take the GIL of {t}"),
+
+            Label::LeaveDetach(t, _) => write!(f, "is to detach {t}"),
+            Label::LeaveDrop(t, _) => write!(f, "is to drop the GIL of {t}"),
+            Label::LeaveDelete(t, _) => write!(f, "deletes {t}"),
+            Label::AcquireAttach(t) => write!(f, "is to make {t} current"),
+            Label::ReleaseThreadDrop(t) | Label::ReleaseDrop(t) => write!(f, "is to drop the GIL of {t}"),
+            Label::AcquireDone(_) | Label::ReleaseThreadDone(_) | Label::ReleaseDone(_) | Label::MakeDone(_) => {
+                f.write_str("answers")
+            }
+            Label::EnsureAttach(e) => write!(f, "is to make {} current", e.tstate),
+            Label::EnsureDone(e) => write!(f, "counts an Ensure of {}", e.tstate),
+            Label::PendBegin(run) => write!(f, "is to run pending calls, for {}", run.tstate),
+            Label::PendNext(Run { pass: Pass::Interp, .. }) => f.write_str("runs the interpreter's next call"),
+            Label::PendNext(Run { pass: Pass::Main, .. }) => f.write_str("runs the main thread's next call"),
+            Label::PendDrop(run) => write!(f, "is to drop the GIL of {}, in a call", run.tstate),
+            Label::PendTake(run) => write!(f, "is to take the GIL of {}, in a call", run.tstate),
+            Label::PendAttach(run) => write!(f, "is to make {} current, in a call", run.tstate),
+            Label::PendEnd(_, false) => f.write_str("has run the pending calls"),
+            Label::PendEnd(_, true) => f.write_str("a pending call failed"),
+            Label::PollRequest(_) => f.write_str("looks for a request"),
 
             Label::SwapDrop(s) => write!(f, "is to drop the GIL of {}", or_null(s.old)),
             Label::SwapExchange(s) => write!(f, "is to put {} aside", or_null(s.old)),
@@ -117,7 +138,20 @@ impl Display for Interp {
             None => f.write_str(", no GIL")?,
         }
         f.write_str(if self.settled { "" } else { ", no settings" })?;
-        f.write_str(if self.drop_request { ", is asked" } else { "" })
+        f.write_str(if self.drop_request { ", is asked" } else { "" })?;
+        f.write_str(if self.busy { ", runs pending calls" } else { "" })?;
+        write!(f, "{}", self.pending)
+    }
+}
+
+/// Nothing, or what is in it.
+impl Display for Ring {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (k, call) in self.calls.iter().flatten().enumerate() {
+            f.write_str(if k == 0 { ", pending: " } else { " " })?;
+            write!(f, "{call}")?;
+        }
+        f.write_str(if self.signalled { ", signalled" } else { "" })
     }
 }
 
@@ -151,7 +185,10 @@ impl Display for Tstate {
                 write!(f, ", {word}")?;
             }
         }
-        Ok(())
+        match self.ensures.depth {
+            0 => Ok(()),
+            n => write!(f, ", ensured {n}"),
+        }
     }
 }
 
@@ -172,6 +209,9 @@ impl Display for Runtime {
         }
         for t in Runtime::tstate_ids().filter(|t| self.listed(*t)) {
             writeln!(lines, "{t}: {}", self.tstate(t))?;
+        }
+        if self.pending_main != Ring::EMPTY {
+            writeln!(lines, "main thread {}{}", self.main_thread, self.pending_main)?;
         }
         if let Some(rule) = self.dead {
             writeln!(lines, "dead, by {rule}")?;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use cloister_model::check::{Bounds, Renaming, Scope, canonical, explore, rename};
+use cloister_model::check::{Bounds, Renaming, Scope, explore, rename};
 use cloister_model::{Design, Grain, Runtime};
 use common::*;
 use proptest::prelude::*;
@@ -23,8 +23,8 @@ proptest! {
         let scope = widest(d, grain);
         let (states, _) = random_run(&scope, &picks);
         for state in states {
-            let (one, _) = canonical(&state, scope.bounds);
-            let (two, _) = canonical(&rename(&state, &names), scope.bounds);
+            let (one, _) = scope.canonical(&state);
+            let (two, _) = scope.canonical(&rename(&state, &names));
             prop_assert_eq!(one, two);
         }
     }
@@ -34,7 +34,7 @@ proptest! {
         let scope = widest(d, grain);
         let (states, _) = random_run(&scope, &picks);
         for state in states {
-            let (least, names) = canonical(&state, scope.bounds);
+            let (least, names) = scope.canonical(&state);
             prop_assert_eq!(rename(&state, &names), least);
             prop_assert_eq!(rename(&least, &names.inverse()), state);
         }
@@ -46,7 +46,7 @@ proptest! {
         let mut original = Runtime::new(&scope.design);
         let mut moves = Vec::new();
         for pick in &picks {
-            let (least, names) = canonical(&original, scope.bounds);
+            let (least, names) = scope.canonical(&original);
             moves.clear();
             scope.moves(&least, &mut moves, |_, _| ());
             if moves.is_empty() {
@@ -57,7 +57,7 @@ proptest! {
             there.apply(&scope.design, grain, &mv).expect("enabled");
             let back = names.inverse().rename_move(&mv);
             original.apply(&scope.design, grain, &back).expect("enabled under its original name");
-            prop_assert_eq!(canonical(&original, scope.bounds).0, canonical(&there, scope.bounds).0, "{:?} {:#?}", mv, least);
+            prop_assert_eq!(scope.canonical(&original).0, scope.canonical(&there).0, "{:?} {:#?}", mv, least);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use cloister_model::check::{Bounds, Scope, canonical, explore};
+use cloister_model::check::{Bounds, Scope, explore};
 use cloister_model::{Design, Grain, Runtime};
 use cloister_specs::OpKind;
 
 /// Every state of a scope in which all threads are outside any call.
 fn idle_states(scope: &Scope) -> HashSet<Runtime> {
-    let start = canonical(&Runtime::new(&scope.design), scope.bounds).0;
+    let start = scope.canonical(&Runtime::new(&scope.design)).0;
     let (mut seen, mut todo, mut moves) = (HashSet::from([start]), vec![start], Vec::new());
     while let Some(r) = todo.pop() {
         moves.clear();
@@ -16,7 +16,7 @@ fn idle_states(scope: &Scope) -> HashSet<Runtime> {
         for mv in &moves {
             let mut next = r;
             next.apply(&scope.design, scope.grain, mv).expect("enabled");
-            let next = canonical(&next, scope.bounds).0;
+            let next = scope.canonical(&next).0;
             if seen.insert(next) {
                 todo.push(next);
             }

@@ -138,6 +138,7 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             api.poll()?;
             Outcome::Done
         }
+        other => return Err(format!("{other} cannot be performed on CPython yet")),
     })
 }
 

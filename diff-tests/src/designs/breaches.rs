@@ -2,7 +2,7 @@
 //! going on after something was broken.
 
 use cloister_model::Runtime;
-use cloister_model::check::{Scope, canonical};
+use cloister_model::check::Scope;
 use cloister_model::rules::{Step, breaks, broken_by};
 use cloister_specs::{Move, Op, Rule, Start};
 use std::collections::{BTreeSet, HashSet};
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 /// The rules that some run of this scope breaks, having broken none before. `None` if
 /// `stop` said so.
 pub fn first_breaches(scope: &Scope, stop: impl Fn() -> bool) -> Option<BTreeSet<Rule>> {
-    let start = canonical(&Runtime::new(&scope.design), scope.bounds).0;
+    let start = scope.canonical(&Runtime::new(&scope.design)).0;
     let (mut seen, mut todo) = (HashSet::from([start]), vec![start]);
     let (mut broken, mut moves) = (BTreeSet::new(), Vec::new());
     while let Some(before) = todo.pop() {
@@ -32,7 +32,7 @@ pub fn first_breaches(scope: &Scope, stop: impl Fn() -> bool) -> Option<BTreeSet
                 broken.extend(std::iter::once(first).chain(also));
                 continue;
             }
-            let next = canonical(&after, scope.bounds).0;
+            let next = scope.canonical(&after).0;
             if seen.insert(next) {
                 todo.push(next);
             }

@@ -220,6 +220,15 @@ pub(super) const fn begins_quietly(kind: OpKind) -> bool {
         | OpKind::ThreadStateBind
         | OpKind::ThreadStateClear
         | OpKind::ThreadStateDelete => false,
+        OpKind::NewInterpreter
+        | OpKind::ThreadStateDeleteCurrent
+        | OpKind::AcquireThread
+        | OpKind::ReleaseThread
+        | OpKind::GilStateEnsure
+        | OpKind::GilStateRelease
+        | OpKind::GilStateCheck
+        | OpKind::AddPendingCall
+        | OpKind::MakePendingCalls => false,
     }
 }
 

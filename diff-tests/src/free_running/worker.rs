@@ -14,8 +14,8 @@ use fastrand::Rng;
 
 use super::world::{Known, World, release, reserve};
 
-/// How often each kind of call is tried, in the order of `OpKind::ALL`.
-const WEIGHTS: [u32; OpKind::ALL.len()] = [8, 6, 9, 14, 14, 4, 6, 10, 16, 8];
+/// How often each kind of call is tried, in the order of `OpKind::CORE`.
+const WEIGHTS: [u32; OpKind::CORE.len()] = [8, 6, 9, 14, 14, 4, 6, 10, 16, 8];
 /// One choice in so many is wild.
 const WILD: u32 = 6;
 /// How often a thread chooses again before it makes no call at all.
@@ -84,6 +84,15 @@ impl<'a> Worker<'a> {
                     }
                     None => false,
                 },
+                OpKind::NewInterpreter
+                | OpKind::ThreadStateDeleteCurrent
+                | OpKind::AcquireThread
+                | OpKind::ReleaseThread
+                | OpKind::GilStateEnsure
+                | OpKind::GilStateRelease
+                | OpKind::GilStateCheck
+                | OpKind::AddPendingCall
+                | OpKind::MakePendingCalls => false,
             };
             if made {
                 return;
@@ -93,7 +102,7 @@ impl<'a> Worker<'a> {
 
     fn kind(&mut self) -> OpKind {
         let mut left = self.rng.u32(0..WEIGHTS.iter().sum());
-        for (kind, weight) in OpKind::ALL.into_iter().zip(WEIGHTS) {
+        for (kind, weight) in OpKind::CORE.into_iter().zip(WEIGHTS) {
             match left.checked_sub(weight) {
                 Some(rest) => left = rest,
                 None => return kind,
@@ -120,7 +129,16 @@ impl<'a> Worker<'a> {
             OpKind::NewInterpreterFromConfig
             | OpKind::ThreadStateNew
             | OpKind::SaveThread
-            | OpKind::EvalBreakerPoll => false,
+            | OpKind::EvalBreakerPoll
+            | OpKind::NewInterpreter
+            | OpKind::ThreadStateDeleteCurrent
+            | OpKind::AcquireThread
+            | OpKind::ReleaseThread
+            | OpKind::GilStateEnsure
+            | OpKind::GilStateRelease
+            | OpKind::GilStateCheck
+            | OpKind::AddPendingCall
+            | OpKind::MakePendingCalls => false,
         };
         let listed = registry.tstates.iter().filter(|k| wild || sensible(k)).map(|k| k.tstate);
         let dead = registry.dead_tstates.iter().copied().filter(|_| wild);
@@ -163,7 +181,16 @@ impl<'a> Worker<'a> {
             OpKind::NewInterpreterFromConfig
             | OpKind::ThreadStateNew
             | OpKind::SaveThread
-            | OpKind::EvalBreakerPoll => {}
+            | OpKind::EvalBreakerPoll
+            | OpKind::NewInterpreter
+            | OpKind::ThreadStateDeleteCurrent
+            | OpKind::AcquireThread
+            | OpKind::ReleaseThread
+            | OpKind::GilStateEnsure
+            | OpKind::GilStateRelease
+            | OpKind::GilStateCheck
+            | OpKind::AddPendingCall
+            | OpKind::MakePendingCalls => {}
         }
     }
 

@@ -3,7 +3,9 @@
 
 use cloister_model::label::Label;
 use cloister_model::{Design, INTERPS, Runtime, TSTATES};
-use cloister_specs::{Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Start, ThreadId, TstateId};
+use cloister_specs::{
+    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Start, ThreadId, TstateId,
+};
 use fastrand::Rng;
 
 /// What is generated.
@@ -25,6 +27,15 @@ pub struct Mix {
     pub no_waits: bool,
     /// May threads in the forced switch be woken for no reason?
     pub spurious: bool,
+    /// Are pending calls added to rings that are full?
+    pub full_rings: bool,
+}
+
+/// Weights by kind; a kind that is not there is never tried.
+pub fn weights(of: &[(OpKind, u32)]) -> [u32; OpKind::ALL.len()] {
+    let mut all = [0; OpKind::ALL.len()];
+    of.iter().for_each(|(kind, weight)| all[kind.index()] = *weight);
+    all
 }
 
 impl Mix {
@@ -32,16 +43,40 @@ impl Mix {
     pub fn whole(threads: u8) -> Mix {
         Mix {
             threads,
-            weights: [6, 8, 10, 12, 14, 5, 6, 10, 14, 8],
+            weights: weights(&WEIGHTS),
             configs: InterpreterConfig::all().collect(),
             faults: Fault::ALL.to_vec(),
             faulty: 4,
             refused: 8,
             no_waits: false,
             spurious: true,
+            full_rings: true,
         }
     }
 }
+
+/// How often each kind of call is tried.
+const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
+    (OpKind::NewInterpreterFromConfig, 5),
+    (OpKind::NewInterpreter, 2),
+    (OpKind::EndInterpreter, 8),
+    (OpKind::ThreadStateNew, 10),
+    (OpKind::ThreadStateBind, 12),
+    (OpKind::ThreadStateSwap, 14),
+    (OpKind::ThreadStateClear, 5),
+    (OpKind::ThreadStateDelete, 6),
+    (OpKind::ThreadStateDeleteCurrent, 3),
+    (OpKind::SaveThread, 10),
+    (OpKind::RestoreThread, 12),
+    (OpKind::AcquireThread, 6),
+    (OpKind::ReleaseThread, 5),
+    (OpKind::EvalBreakerPoll, 9),
+    (OpKind::GilStateEnsure, 10),
+    (OpKind::GilStateRelease, 9),
+    (OpKind::GilStateCheck, 2),
+    (OpKind::AddPendingCall, 8),
+    (OpKind::MakePendingCalls, 3),
+];
 
 /// How much more often the calls of a favoured area are tried.
 const FAVOUR: u32 = 5;
@@ -94,8 +129,9 @@ impl Generator {
         let refuse = self.mix.refused != 0 && self.rng.u32(0..self.mix.refused) == 0;
         for _ in 0..4 * TRIES {
             let op = self.call(r, h);
-            let at = op.makes_tstate().then(|| r.free_tstate().filter(|t| !r.named(*t))).flatten();
-            if !r.has_room(&op) || (op.makes_tstate() && at.is_none()) {
+            let makes = makes_tstate(r, h, &op);
+            let at = makes.then(|| r.free_tstate().filter(|t| !r.named(*t))).flatten();
+            if !r.has_room(h, &op) || (makes && at.is_none()) || self.is_full(r, &op) {
                 continue;
             }
             let mv = Move::Start(Start { thread: h, op, at, prefer });
@@ -107,6 +143,17 @@ impl Generator {
             }
         }
         None
+    }
+
+    /// Is this a call for a full ring that is not to be made?
+    fn is_full(&self, r: &Runtime, op: &Op) -> bool {
+        let ring = match op {
+            Op::AddPendingCall { interp: None, .. } => &r.pending_main,
+            Op::AddPendingCall { interp: Some(i), .. } => &r.interp(*i).pending,
+            _ => return false,
+        };
+        // A call that adds another one needs a place for it too.
+        !self.mix.full_rings && ring.len() + 1 >= ring.calls.len()
     }
 
     fn waits(&self, d: &Design, r: &Runtime, mv: &Move) -> bool {
@@ -138,14 +185,12 @@ impl Generator {
                     3..6 => InterpreterConfig::LEGACY,
                     _ => self.rng.choice(&self.mix.configs).copied().unwrap_or(InterpreterConfig::LEGACY),
                 };
-                let fails = self.mix.faulty != 0 && self.rng.u32(0..self.mix.faulty) == 0;
-                let fault = if fails { self.rng.choice(&self.mix.faults).copied() } else { None };
-                Op::NewInterpreterFromConfig { config, fault }
+                Op::NewInterpreterFromConfig { config, fault: self.fault() }
             }
             OpKind::EndInterpreter => {
                 Op::EndInterpreter(r.thread(h).current.unwrap_or_else(|| self.tstate()))
             }
-            OpKind::ThreadStateNew => Op::ThreadStateNew(InterpId(self.rng.u8(0..INTERPS as u8))),
+            OpKind::ThreadStateNew => Op::ThreadStateNew(self.interp()),
             OpKind::ThreadStateBind => Op::ThreadStateBind(self.tstate()),
             OpKind::ThreadStateSwap => {
                 let none = self.rng.u8(0..3) == 0;
@@ -156,7 +201,44 @@ impl Generator {
             OpKind::SaveThread => Op::SaveThread,
             OpKind::RestoreThread => Op::RestoreThread(self.own_tstate(r, h)),
             OpKind::EvalBreakerPoll => Op::EvalBreakerPoll,
+            OpKind::NewInterpreter => Op::NewInterpreter { fault: self.fault() },
+            OpKind::ThreadStateDeleteCurrent => Op::ThreadStateDeleteCurrent,
+            OpKind::AcquireThread => Op::AcquireThread(self.own_tstate(r, h)),
+            OpKind::ReleaseThread => Op::ReleaseThread(r.thread(h).current.unwrap_or_else(|| self.tstate())),
+            OpKind::GilStateEnsure => {
+                let named = r.thread(h).gilstate.map(|t| r.tstate(t).interp);
+                let any = self.interp();
+                let interp = named.filter(|_| self.rng.u8(0..8) != 0).unwrap_or(any);
+                let fails = self.mix.faulty != 0 && self.rng.u32(0..2 * self.mix.faulty) == 0;
+                Op::GilStateEnsure { interp, fails }
+            }
+            OpKind::GilStateRelease => {
+                let last = r.thread(h).gilstate.and_then(|t| r.tstate(t).ensures.last());
+                let any = if self.rng.bool() { GilState::Locked } else { GilState::Unlocked };
+                Op::GilStateRelease(last.filter(|_| self.rng.u8(0..8) != 0).unwrap_or(any))
+            }
+            OpKind::GilStateCheck => Op::GilStateCheck,
+            OpKind::AddPendingCall => {
+                let here = r.thread(h).current.map(|t| r.tstate(t).interp);
+                let interp = match self.rng.u8(0..4) {
+                    0 => Some(self.interp()),
+                    1 => here,
+                    _ => None,
+                };
+                let call = self.rng.choice(PendingCall::ALL).unwrap_or(PendingCall::Succeeds);
+                Op::AddPendingCall { interp, call }
+            }
+            OpKind::MakePendingCalls => Op::MakePendingCalls,
         }
+    }
+
+    fn fault(&mut self) -> Option<Fault> {
+        let fails = self.mix.faulty != 0 && self.rng.u32(0..self.mix.faulty) == 0;
+        if fails { self.rng.choice(&self.mix.faults).copied() } else { None }
+    }
+
+    fn interp(&mut self) -> InterpId {
+        InterpId(self.rng.u8(0..INTERPS as u8))
     }
 
     fn kind(&mut self) -> OpKind {
@@ -181,5 +263,13 @@ impl Generator {
             .map(|k| TstateId((any.0 + k) % TSTATES as u8))
             .find(|t| r.listed(*t) && r.tstate(*t).thread == Some(h))
             .unwrap_or(any)
+    }
+}
+
+/// Does this call make a thread state, if it succeeds?
+fn makes_tstate(r: &Runtime, h: ThreadId, op: &Op) -> bool {
+    match op {
+        Op::GilStateEnsure { fails, .. } => !fails && r.thread(h).gilstate.is_none(),
+        other => other.makes_tstate(),
     }
 }

@@ -12,7 +12,7 @@ mod shrink;
 mod tally;
 
 pub use compare::{Difference, same_event, same_observation};
-pub use generate::{Generator, Mix};
+pub use generate::{Generator, Mix, weights};
 pub use run::{Divergence, Ended, Lockstep, Plan, Step};
 pub use shrink::{diverges, shrink};
 pub use tally::Tally;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cloister_model::{Design, Grain};
-use cloister_specs::{Fault, InterpreterConfig, Move};
+use cloister_specs::{Fault, InterpreterConfig, Move, OpKind};
 
 use super::lockstep::{Row, save};
 use crate::citations::project_root;
 use crate::cpython::{self, Cpython, Found, Witness};
-use crate::lockstep::{Ended, Lockstep, Mix, Plan, Tally, shrink};
+use crate::lockstep::{Ended, Lockstep, Mix, Plan, Tally, shrink, weights};
 use crate::subject::SubjectError;
 use crate::subjects::Model;
 
@@ -25,7 +25,19 @@ pub fn mix() -> Mix {
         InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
     let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
     Mix {
-        weights: [2, 4, 10, 14, 14, 6, 8, 14, 16, 10],
+        weights: weights(&[
+            (OpKind::NewInterpreterFromConfig, 2),
+            (OpKind::EndInterpreter, 4),
+            (OpKind::ThreadStateNew, 10),
+            (OpKind::ThreadStateBind, 14),
+            (OpKind::ThreadStateSwap, 14),
+            (OpKind::ThreadStateClear, 6),
+            (OpKind::ThreadStateDelete, 8),
+            (OpKind::SaveThread, 14),
+            (OpKind::RestoreThread, 16),
+            (OpKind::EvalBreakerPoll, 10),
+        ]),
+        full_rings: false,
         configs: vec![hole, bad_settings, bad_gil],
         faults: Fault::ALL.to_vec(),
         faulty: 6,

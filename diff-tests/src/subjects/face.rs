@@ -183,6 +183,7 @@ macro_rules! face {
                     Op::SaveThread => Call::Save,
                     Op::RestoreThread(t) => Call::Restore(tstate(t)),
                     Op::EvalBreakerPoll => Call::Poll,
+                    other => return Err(lost(format!("{other} cannot be performed yet"))),
                 };
                 let lists = match call {
                     Call::Create(..) | Call::End(_) | Call::New(_) | Call::Delete(_) => true,

@@ -6,11 +6,11 @@
 //! those places is exact; only threads or interpreters of the same shape have to be
 //! tried in every order.
 
-use cloister_specs::{InterpId, Move, Op, Start, StatusBits, ThreadId, TstateId};
+use cloister_specs::{InterpId, Move, Op, OpKind, Start, StatusBits, ThreadId, TstateId};
 
-use super::scope::Bounds;
+use super::scope::{Bounds, Scope};
 use crate::label::Visitor;
-use crate::runtime::{Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};
+use crate::runtime::{Ensures, Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};
 
 /// Where every slot goes: `interps[old] == new`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +102,15 @@ pub fn rename(r: &Runtime, names: &Renaming) -> Runtime {
         out.threads[names.threads[k] as usize] = x;
     }
     out.current = r.current.map(|t| names.tstate(t));
+    out.main_thread = names.thread(r.main_thread);
     out
 }
 
-/// A thread without the names in it.
-fn thread_shape(r: &Runtime, k: usize) -> (Thread, u8, bool) {
+/// What a thread is but for the names in it: itself, how many thread states are bound to
+/// it, whether it holds a GIL, whether it is the main thread.
+type ThreadShape = (Thread, u8, bool, bool);
+
+fn thread_shape(r: &Runtime, k: usize, sight: Sight) -> ThreadShape {
     struct Erase;
     impl Visitor for Erase {
         fn tstate(&mut self, id: &mut TstateId) {
@@ -120,7 +124,8 @@ fn thread_shape(r: &Runtime, k: usize) -> (Thread, u8, bool) {
     shape.visit(&mut Erase);
     let here = Some(ThreadId(k as u8));
     let bound = r.tstates.iter().filter(|x| x.thread == here && !x.status.is_empty()).count() as u8;
-    (shape, bound, r.gils.iter().any(|g| g.holder == here))
+    let main = sight.main_thread && here == Some(r.main_thread);
+    (shape, bound, r.gils.iter().any(|g| g.holder == here), main)
 }
 
 /// An interpreter without the names in it.
@@ -138,13 +143,31 @@ fn interp_shape(r: &Runtime, k: usize) -> (Interp, Gil, u8, u8) {
     (interp, gil, own, active)
 }
 
-const BLANK_THREAD: (Thread, u8, bool) = (Thread::FRESH, 0, false);
+const BLANK_THREAD: ThreadShape = (Thread::FRESH, 0, false, false);
 
-/// The representative of all states that differ from this one in names alone, and the
-/// renaming that leads to it.
-pub fn canonical(r: &Runtime, bounds: Bounds) -> (Runtime, Renaming) {
+/// What the calls of a scope look at. What they do not look at tells no states apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// Which thread is the main one.
+    pub(super) main_thread: bool,
+}
+
+impl Scope {
+    pub(super) fn sight(&self) -> Sight {
+        let looks = |kind: &OpKind| matches!(kind, OpKind::AddPendingCall | OpKind::MakePendingCalls);
+        Sight { main_thread: self.ops.iter().any(looks) }
+    }
+
+    /// The representative of all states that differ from this one in names alone, and the
+    /// renaming that leads to it.
+    pub fn canonical(&self, r: &Runtime) -> (Runtime, Renaming) {
+        canonical(r, self.bounds, self.sight())
+    }
+}
+
+fn canonical(r: &Runtime, bounds: Bounds, sight: Sight) -> (Runtime, Renaming) {
     let n = bounds.threads as usize;
-    let shapes: [_; THREADS] = std::array::from_fn(|k| thread_shape(r, k));
+    let shapes: [_; THREADS] = std::array::from_fn(|k| thread_shape(r, k, sight));
     let mut order: [usize; THREADS] = std::array::from_fn(|k| k);
     order[..n].sort_by(|a, b| shapes[*b].cmp(&shapes[*a]));
     let tied = |a: usize, b: usize| shapes[a] == shapes[b] && shapes[a] != BLANK_THREAD;
@@ -172,7 +195,10 @@ pub fn canonical(r: &Runtime, bounds: Bounds) -> (Runtime, Renaming) {
                 subs.swap(1, 2);
             }
             let names = complete(r, order, subs, bounds);
-            let candidate = rename(r, &names);
+            let mut candidate = rename(r, &names);
+            if !sight.main_thread {
+                candidate.main_thread = ThreadId(0);
+            }
             if best.as_ref().is_none_or(|(b, _)| candidate < *b) {
                 best = Some((candidate, names));
             }
@@ -221,7 +247,7 @@ fn complete(r: &Runtime, order: &[usize; THREADS], subs: [usize; INTERPS], bound
     }
 
     struct Places {
-        keys: [u64; TSTATES],
+        keys: [u128; TSTATES],
         at: u32,
     }
     impl Visitor for Places {
@@ -247,9 +273,11 @@ fn complete(r: &Runtime, order: &[usize; THREADS], subs: [usize; INTERPS], bound
     for (k, key) in places.keys.iter_mut().enumerate() {
         let x = &r.tstates[k];
         if !x.status.is_empty() {
-            let thread = x.thread.map_or(3, |h| u64::from(names.threads[h.index() % THREADS]));
-            let interp = u64::from(names.interps[x.interp.index() % INTERPS]);
-            *key |= u64::from(x.status.bits()) << 56 | interp << 54 | thread << 52;
+            let thread = x.thread.map_or(3, |h| names.threads[h.index() % THREADS]);
+            let interp = names.interps[x.interp.index() % INTERPS];
+            let Ensures { depth, unlocked, made } = x.ensures;
+            let own = [x.status.bits(), interp << 4 | thread, depth, unlocked, u8::from(made)];
+            *key |= own.iter().fold(0, |all, byte| all << 8 | u128::from(*byte)) << 88;
         }
     }
     let n = bounds.tstates as usize;
@@ -294,7 +322,20 @@ impl Renaming {
             Op::ThreadStateDelete(t) => Op::ThreadStateDelete(self.tstate(t)),
             Op::SaveThread => Op::SaveThread,
             Op::RestoreThread(t) => Op::RestoreThread(self.tstate(t)),
-            Op::EvalBreakerPoll => Op::EvalBreakerPoll,
+            Op::AcquireThread(t) => Op::AcquireThread(self.tstate(t)),
+            Op::ReleaseThread(t) => Op::ReleaseThread(self.tstate(t)),
+            Op::GilStateEnsure { interp, fails } => {
+                Op::GilStateEnsure { interp: self.interp(interp), fails }
+            }
+            Op::AddPendingCall { interp, call } => {
+                Op::AddPendingCall { interp: interp.map(|i| self.interp(i)), call }
+            }
+            Op::NewInterpreter { .. }
+            | Op::ThreadStateDeleteCurrent
+            | Op::EvalBreakerPoll
+            | Op::GilStateRelease(_)
+            | Op::GilStateCheck
+            | Op::MakePendingCalls => *op,
         }
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use cloister_specs::{Move, Rule};
 use stateright::{Checker, Model, Property};
 
-use super::canonical::canonical;
 use super::coverage::{Coverage, Tally};
 use super::scope::Scope;
 use crate::rules::{Step, breaks, broken_by, broken_in};
@@ -94,7 +93,7 @@ impl Model for Explorer {
 
     fn init_states(&self) -> Vec<Node> {
         let runtime = Runtime::new(&self.scope.design);
-        let runtime = if self.scope.symmetry { canonical(&runtime, self.scope.bounds).0 } else { runtime };
+        let runtime = if self.scope.symmetry { self.scope.canonical(&runtime).0 } else { runtime };
         let broke = broken_in(&self.scope.design, &runtime);
         vec![Node { runtime, broke: broke.filter(|r| self.scope.only.is_none_or(|o| o == *r)) }]
     }
@@ -123,7 +122,7 @@ impl Model for Explorer {
             None => broken_by(&step),
             Some(rule) => breaks(&step, rule).then_some(rule),
         };
-        let runtime = if self.scope.symmetry { canonical(&after, self.scope.bounds).0 } else { after };
+        let runtime = if self.scope.symmetry { self.scope.canonical(&after).0 } else { after };
         Some(Node { runtime, broke })
     }
 

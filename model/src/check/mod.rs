@@ -8,7 +8,7 @@ mod scope;
 mod shortest;
 mod verdict;
 
-pub use canonical::{Renaming, canonical, rename};
+pub use canonical::{Renaming, rename};
 pub use coverage::{Coverage, Tally};
 pub use explore::{Action, Exploration, Explorer, Node, Watch, explore, serve};
 pub use product::{Product, same_view};

@@ -1,7 +1,8 @@
 //! A scope: which calls, how many of everything, in which grain.
 
 use cloister_specs::{
-    Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Phase, Rule, Start, ThreadId, TstateId,
+    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, Rule, Start, ThreadId,
+    TstateId,
 };
 
 use crate::design::Design;
@@ -63,12 +64,16 @@ pub struct Scope {
     pub reuse: bool,
     /// Are states that differ in names alone taken as one?
     pub symmetry: bool,
+    /// What pending calls do.
+    pub pending: Vec<PendingCall>,
+    /// How many Ensures nest.
+    pub ensures: u8,
     /// Only this rule counts; `None`: all.
     pub only: Option<Rule>,
 }
 
 impl Scope {
-    /// Every call with its faults, under this design.
+    /// Every call of the engine with its faults, under this design.
     pub fn whole(name: &str, design: Design, grain: Grain, bounds: Bounds) -> Scope {
         let hole = InterpreterConfig { use_main_obmalloc: true, ..InterpreterConfig::ISOLATED };
         let bad_settings =
@@ -80,7 +85,7 @@ impl Scope {
             design,
             grain,
             bounds,
-            ops: OpKind::ALL.to_vec(),
+            ops: OpKind::CORE.to_vec(),
             configs: vec![
                 InterpreterConfig::ISOLATED,
                 InterpreterConfig::LEGACY,
@@ -93,6 +98,8 @@ impl Scope {
             spurious: true,
             reuse: true,
             symmetry: true,
+            pending: PendingCall::ALL.to_vec(),
+            ensures: 2,
             only: None,
         }
     }
@@ -110,7 +117,8 @@ impl Scope {
         }
         let mut blank_before = false;
         for h in (0..self.bounds.threads).map(ThreadId) {
-            if self.symmetry && is_blank(r, h) && std::mem::replace(&mut blank_before, true) {
+            let blank = is_blank(r, h) && !(self.sight().main_thread && h == r.main_thread);
+            if self.symmetry && blank && std::mem::replace(&mut blank_before, true) {
                 continue;
             }
             for prefer in Preferences::of(r) {
@@ -174,6 +182,48 @@ impl Scope {
                 OpKind::SaveThread => offer(Op::SaveThread, None),
                 OpKind::RestoreThread => tstates().for_each(|t| offer(Op::RestoreThread(t), None)),
                 OpKind::EvalBreakerPoll => offer(Op::EvalBreakerPoll, None),
+                OpKind::NewInterpreter => {
+                    if interps().all(|i| r.interp_listed(i)) {
+                        continue;
+                    }
+                    for at in self.slots(r) {
+                        self.faults.iter().for_each(|f| offer(Op::NewInterpreter { fault: *f }, Some(at)));
+                    }
+                }
+                OpKind::ThreadStateDeleteCurrent => offer(Op::ThreadStateDeleteCurrent, None),
+                OpKind::AcquireThread => tstates().for_each(|t| offer(Op::AcquireThread(t), None)),
+                OpKind::ReleaseThread => tstates().for_each(|t| offer(Op::ReleaseThread(t), None)),
+                OpKind::GilStateEnsure => interps().for_each(|interp| self.ensure(r, h, interp, &mut offer)),
+                OpKind::GilStateRelease => [GilState::Locked, GilState::Unlocked]
+                    .into_iter()
+                    .for_each(|state| offer(Op::GilStateRelease(state), None)),
+                OpKind::GilStateCheck => offer(Op::GilStateCheck, None),
+                OpKind::AddPendingCall => {
+                    for call in &self.pending {
+                        let rings = std::iter::once(None).chain(interps().map(Some));
+                        rings.for_each(|interp| offer(Op::AddPendingCall { interp, call: *call }, None));
+                    }
+                }
+                OpKind::MakePendingCalls => offer(Op::MakePendingCalls, None),
+            }
+        }
+    }
+
+    /// An Ensure that finds a thread state, or makes one in each slot that there is, or cannot.
+    fn ensure(
+        &self,
+        r: &Runtime,
+        h: ThreadId,
+        interp: InterpId,
+        offer: &mut impl FnMut(Op, Option<TstateId>),
+    ) {
+        let op = |fails| Op::GilStateEnsure { interp, fails };
+        match r.thread(h).gilstate {
+            Some(t) if r.tstate(t).ensures.depth >= self.ensures => {}
+            Some(_) => offer(op(false), None),
+            None => {
+                self.slots(r).into_iter().for_each(|at| offer(op(false), Some(at)));
+                offer(op(true), None);
             }
         }
     }

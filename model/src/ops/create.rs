@@ -5,7 +5,8 @@ use cloister_specs::{
 };
 
 use crate::design::{
-    AttachProtocol, CreationErrors, Design, FailedCreation, Gils, OutOfMemory, OwnGilSharedObmalloc,
+    AttachProtocol, CreationErrors, Design, FailedCreation, Gils, LegacyCreation, OutOfMemory,
+    OwnGilSharedObmalloc,
 };
 use crate::label::{Creation, Label, Swap, Undone};
 use crate::machine::Flow;
@@ -49,6 +50,7 @@ impl Runtime {
         config: InterpreterConfig,
         fault: Option<Fault>,
         at: Option<TstateId>,
+        legacy: bool,
     ) -> Flow {
         let settled = d.failed_creation == FailedCreation::RestoresCaller;
         if settled {
@@ -57,36 +59,59 @@ impl Runtime {
             //# before that of the gil field (LIFE-6).
             let checked = check_settings(d, &config).and_then(|()| check_gil(&config).map(|_| ()));
             if let Err(error) = checked {
-                return self.failed(d, error);
+                return self.failed(d, error, legacy);
             }
         }
+        self.disable_check(d);
         let interp = Runtime::interp_ids().find(|i| !self.interp_listed(*i));
         let Some(interp) = interp.filter(|_| !Runtime::strikes(fault, Fault::InterpAlloc)) else {
-            return self.out_of_memory(d);
+            return self.out_of_memory(d, legacy);
         };
         if Runtime::strikes(fault, Fault::TstateAlloc) {
-            return self.out_of_memory(d);
+            return self.out_of_memory(d, legacy);
         }
-        let Some(tstate) = self.new_tstate(interp, at) else { return self.out_of_memory(d) };
+        let Some(tstate) = self.new_tstate(interp, at) else { return self.out_of_memory(d, legacy) };
         //= specs/rules/life.md#life-15
         //# The settings of a live interpreter MUST be those of the configuration it was
         //# created with.
         *self.interp_mut(interp) = Interp { phase: Some(Phase::Creating), config, settled, ..Interp::FREE };
         let save = self.own_current(d, h);
         let slot = self.thread(h).gilstate;
-        Flow::Goto(Label::CreateBind(Creation { interp, tstate, save, slot, fault, error: None }))
+        Flow::Goto(Label::CreateBind(Creation { interp, tstate, save, slot, fault, error: None, legacy }))
     }
 
-    fn out_of_memory(&self, d: &Design) -> Flow {
+    /// `Py_NewInterpreter`.
+    pub(crate) fn new_legacy_interpreter(
+        &mut self,
+        d: &Design,
+        h: ThreadId,
+        fault: Option<Fault>,
+        at: Option<TstateId>,
+    ) -> Flow {
+        //= specs/rules/life.md#life-16
+        //# NewInterpreter MUST create with the legacy configuration.
+        self.new_interpreter(d, h, InterpreterConfig::LEGACY, fault, at, true)
+    }
+
+    fn out_of_memory(&self, d: &Design, legacy: bool) -> Flow {
         //= specs/rules/life.md#life-4
         //# A creation MUST answer with a thread state exactly when its status is no error.
         match d.out_of_memory {
+            OutOfMemory::OkWithNull if legacy => Flow::Answer(Reply::Tstate(None)),
             OutOfMemory::OkWithNull => Flow::Answer(Reply::OkWithNull),
-            OutOfMemory::Error => self.failed(d, CreationError::NoMemory),
+            OutOfMemory::Error => self.failed(d, CreationError::NoMemory, legacy),
         }
     }
 
-    fn failed(&self, d: &Design, error: CreationError) -> Flow {
+    fn failed(&self, d: &Design, error: CreationError, legacy: bool) -> Flow {
+        //= specs/rules/life.md#life-17
+        //# A NewInterpreter that fails MUST answer NULL, and MUST NOT end the process.
+        if legacy {
+            return match d.legacy_creation {
+                LegacyCreation::Fatal => Flow::Died(Rule::Life17),
+                LegacyCreation::Null => Flow::Answer(Reply::Tstate(None)),
+            };
+        }
         //= specs/rules/life.md#life-3
         //# A failed creation MUST be answered with a status and MUST NOT end the process.
         match d.creation_errors {
@@ -228,7 +253,7 @@ impl Runtime {
             return Flow::Died(rule);
         }
         self.free_interp(c.interp);
-        let undone = Undone { save: c.save, error: c.error.unwrap_or(CreationError::NoMemory) };
+        let undone = Undone { save: c.save, error: c.error.unwrap_or(CreationError::NoMemory), legacy: c.legacy };
         match d.failed_creation {
             FailedCreation::CleansUpByItself | FailedCreation::SwapsBackWithoutGil => {
                 Flow::Goto(Label::UndoDone(undone))
@@ -260,6 +285,6 @@ impl Runtime {
     }
 
     pub(crate) fn undo_done(&self, d: &Design, u: Undone) -> Flow {
-        self.failed(d, u.error)
+        self.failed(d, u.error, u.legacy)
     }
 }

@@ -3,15 +3,15 @@
 use cloister_specs::{Reply, Rule, ThreadId, TstateId};
 
 use crate::design::Design;
-use crate::label::{Label, Swap};
+use crate::label::{Label, Pass, Run, Swap};
 use crate::machine::Flow;
 use crate::runtime::Runtime;
 
-fn detach(t: TstateId) -> Label {
+pub(super) fn detach(t: TstateId) -> Label {
     Label::ClearCurrent(Swap { old: Some(t), new: None })
 }
 
-fn attach(t: TstateId) -> Label {
+pub(super) fn attach(t: TstateId) -> Label {
     Label::ClearCurrent(Swap { old: None, new: Some(t) })
 }
 
@@ -41,15 +41,32 @@ impl Runtime {
         Flow::Call(Label::RestoreDone(t), attach(t))
     }
 
-    /// `_Py_HandlePending`, as far as the GIL goes.
+    /// `_Py_HandlePending`: pending calls, then the request for the GIL.
     pub(crate) fn poll(&mut self, d: &Design, h: ThreadId) -> Flow {
         let Some(t) = self.own_current(d, h) else { return Flow::Died(Rule::Tls18) };
+        //= specs/rules/pend.md#pend-5
+        //# A poll that sees a signalled ring which it may run MUST run it, unless calls of this
+        //# interpreter are being run already.
+        if self.sees_pending(h, t) {
+            return Flow::Call(
+                Label::PollRequest(t),
+                Label::PendBegin(Run { tstate: t, pass: Pass::Interp }),
+            );
+        }
+        self.poll_request(d, h, t)
+    }
+
+    pub(crate) fn poll_request(&self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
         //= specs/rules/gil.md#gil-14
         //# A poll that sees no request MUST NOT change anything.
-        if !self.request_seen_in(d, self.tstate(t).interp) {
-            return Flow::Answer(Reply::Done);
+        if self.thread(h).ran_failed || !self.request_seen_in(d, self.tstate(t).interp) {
+            return self.poll_done(h);
         }
         Flow::Call(Label::PollDrop(t), detach(t))
+    }
+
+    pub(crate) fn poll_done(&self, h: ThreadId) -> Flow {
+        if self.thread(h).ran.is_empty() { Flow::Answer(Reply::Done) } else { self.make_done(h) }
     }
 
     pub(crate) fn poll_drop(&self, t: TstateId) -> Flow {

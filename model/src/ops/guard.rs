@@ -3,10 +3,10 @@
 //! Pure, so that a refused call cannot touch the state. The order of the questions is
 //! part of the contract: it decides which rule a refusal names.
 
-use cloister_specs::{InterpId, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{GilState, InterpId, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
 
 use crate::design::{Design, TstateInUse};
-use crate::runtime::{INTERPS, Runtime, TSTATES};
+use crate::runtime::{Ensures, INTERPS, Runtime, TSTATES};
 
 fn require(holds: bool, rule: Rule) -> Result<(), Rule> {
     if holds { Ok(()) } else { Err(rule) }
@@ -16,7 +16,7 @@ impl Runtime {
     /// May this thread make this call now? If not, which rule forbids it?
     pub fn check(&self, d: &Design, h: ThreadId, op: &Op) -> Result<(), Rule> {
         match *op {
-            Op::NewInterpreterFromConfig { .. } => Ok(()),
+            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => Ok(()),
             Op::EndInterpreter(t) => self.may_end(d, h, t),
             Op::ThreadStateNew(i) => {
                 require(self.interp_listed(i), Rule::Gil12)?;
@@ -53,7 +53,67 @@ impl Runtime {
                 //# the eval breaker.
                 require(self.own_current(d, h).is_some(), Rule::Tls18)
             }
+            Op::ThreadStateDeleteCurrent => {
+                //= specs/rules/tls.md#tls-21
+                //# A thread MUST have a current thread state when it deletes its current one.
+                require(self.own_current(d, h).is_some(), Rule::Tls21)
+            }
+            Op::AcquireThread(t) => {
+                //= specs/rules/gil.md#gil-17
+                //# A thread MUST NOT acquire a thread state while it has a current one.
+                require(self.own_current(d, h).is_none(), Rule::Gil17)?;
+                self.may_become_current(h, t)
+            }
+            Op::ReleaseThread(t) => {
+                require(self.listed(t), Rule::Gil12)?;
+                //= specs/rules/gil.md#gil-19
+                //# A thread MUST release the thread state that is current.
+                require(self.own_current(d, h) == Some(t), Rule::Gil19)
+            }
+            Op::GilStateEnsure { interp, .. } => self.may_ensure(d, h, interp),
+            Op::GilStateRelease(state) => self.may_release(d, h, state),
+            Op::GilStateCheck | Op::AddPendingCall { interp: None, .. } => Ok(()),
+            Op::AddPendingCall { interp: Some(i), .. } => {
+                require(self.interp_listed(i), Rule::Gil12)?;
+                require(self.is_live(i), Rule::Life13)
+            }
+            Op::MakePendingCalls => {
+                //= specs/rules/pend.md#pend-10
+                //# A thread MUST have a current thread state, and hold its GIL, when it makes
+                //# pending calls.
+                require(self.own_current(d, h).is_some(), Rule::Pend10)
+            }
         }
+    }
+
+    fn may_ensure(&self, d: &Design, h: ThreadId, interp: InterpId) -> Result<(), Rule> {
+        require(self.interp_listed(interp), Rule::Gil12)?;
+        let Some(t) = self.thread(h).gilstate else {
+            return require(self.is_live(Runtime::ensure_target(d, interp)), Rule::Life13);
+        };
+        require(self.listed(t), Rule::Gil12)?;
+        //= specs/rules/gilstate.md#gilstate-12
+        //# A thread MUST NOT ensure for one interpreter while its gilstate slot names a thread
+        //# state of another.
+        require(self.tstate(t).interp == interp, Rule::Gilstate12)?;
+        if self.own_current(d, h) == Some(t) { Ok(()) } else { self.may_become_current(h, t) }
+    }
+
+    fn may_release(&self, d: &Design, h: ThreadId, state: GilState) -> Result<(), Rule> {
+        //= specs/rules/gilstate.md#gilstate-7
+        //# A thread whose gilstate slot is empty MUST NOT release.
+        let t = self.thread(h).gilstate.ok_or(Rule::Gilstate7)?;
+        require(self.listed(t), Rule::Gil12)?;
+        //= specs/rules/gilstate.md#gilstate-8
+        //# The thread state that the gilstate slot names MUST be current when it is released.
+        require(self.own_current(d, h) == Some(t), Rule::Gilstate8)?;
+        let ensures = self.tstate(t).ensures;
+        //= specs/rules/gilstate.md#gilstate-5
+        //# A Release MUST match an Ensure of the same thread that has not been released.
+        let last = ensures.last().ok_or(Rule::Gilstate5)?;
+        //= specs/rules/gilstate.md#gilstate-6
+        //# A Release MUST be given what its Ensure answered.
+        require(last == state, Rule::Gilstate6)
     }
 
     fn is_live(&self, i: InterpId) -> bool {
@@ -130,12 +190,16 @@ impl Runtime {
 
     /// Is there room in the model's slots for what this call makes? A bound of the
     /// model, not a rule: without room the creation runs out of memory.
-    pub fn has_room(&self, op: &Op) -> bool {
+    pub fn has_room(&self, h: ThreadId, op: &Op) -> bool {
         let tstate = self.tstates[..TSTATES].iter().any(|x| x.status.is_empty());
         let interp = self.interps[..INTERPS].iter().any(|x| x.phase.is_none());
         match op {
-            Op::NewInterpreterFromConfig { .. } => tstate && interp,
+            Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. } => tstate && interp,
             Op::ThreadStateNew(_) => tstate,
+            Op::GilStateEnsure { .. } => match self.thread(h).gilstate {
+                Some(t) => self.tstate(t).ensures.depth < Ensures::MOST,
+                None => tstate,
+            },
             Op::EndInterpreter(_)
             | Op::ThreadStateBind(_)
             | Op::ThreadStateSwap(_)
@@ -143,7 +207,14 @@ impl Runtime {
             | Op::ThreadStateDelete(_)
             | Op::SaveThread
             | Op::RestoreThread(_)
-            | Op::EvalBreakerPoll => true,
+            | Op::EvalBreakerPoll
+            | Op::ThreadStateDeleteCurrent
+            | Op::AcquireThread(_)
+            | Op::ReleaseThread(_)
+            | Op::GilStateRelease(_)
+            | Op::GilStateCheck
+            | Op::AddPendingCall { .. }
+            | Op::MakePendingCalls => true,
         }
     }
 }

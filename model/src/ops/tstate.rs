@@ -15,7 +15,7 @@ impl Runtime {
         //= specs/rules/tls.md#tls-19
         //# A new thread state MUST be initialized and nothing else: not bound, not active,
         //# named by no slot.
-        *self.tstate_mut(t) = Tstate { status: StatusBits::INITIALIZED, interp: i, thread: None };
+        *self.tstate_mut(t) = Tstate { status: StatusBits::INITIALIZED, interp: i, ..Tstate::FREE };
         Some(t)
     }
 

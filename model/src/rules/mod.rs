@@ -4,9 +4,12 @@
 //! the process are in the procedures. The rest is here, each with the situation that
 //! makes it interesting: a rule whose probe never fires was not checked.
 
+mod gilstate;
+mod pend;
 mod probes;
 mod state;
 mod step;
+mod threads;
 
 use cloister_specs::{Move, Rule};
 
@@ -15,8 +18,16 @@ use crate::machine::Outcome;
 use crate::runtime::Runtime;
 
 pub use probes::{PROBES, Probe, ProbeKind};
-pub use state::STATE_RULES;
-pub use step::STEP_RULES;
+
+/// Every rule over a state.
+pub fn state_rules() -> impl Iterator<Item = &'static StateRule> {
+    [state::STATE_RULES, pend::STATE_RULES].into_iter().flatten()
+}
+
+/// Every rule over a step.
+pub fn step_rules() -> impl Iterator<Item = &'static StepRule> {
+    [step::STEP_RULES, threads::STEP_RULES, gilstate::STEP_RULES, pend::STEP_RULES].into_iter().flatten()
+}
 
 /// A rule over a state.
 pub struct StateRule {
@@ -54,18 +65,18 @@ pub fn broken_by(step: &Step) -> Option<Rule> {
     if let Outcome::Died(rule) = step.outcome {
         return Some(rule);
     }
-    let over_step = STEP_RULES.iter().find(|r| !(r.holds)(step)).map(|r| r.rule);
+    let over_step = step_rules().find(|r| !(r.holds)(step)).map(|r| r.rule);
     over_step.or_else(|| broken_in(step.design, step.after))
 }
 
 /// The first rule that this state breaks.
 pub fn broken_in(d: &Design, r: &Runtime) -> Option<Rule> {
-    r.dead.or_else(|| STATE_RULES.iter().find(|rule| !(rule.holds)(d, r)).map(|rule| rule.rule))
+    r.dead.or_else(|| state_rules().find(|rule| !(rule.holds)(d, r)).map(|rule| rule.rule))
 }
 
 /// Does this step break this rule?
 pub fn breaks(step: &Step, rule: Rule) -> bool {
     step.after.dead == Some(rule)
-        || STEP_RULES.iter().any(|r| r.rule == rule && !(r.holds)(step))
-        || STATE_RULES.iter().any(|r| r.rule == rule && !(r.holds)(step.design, step.after))
+        || step_rules().any(|r| r.rule == rule && !(r.holds)(step))
+        || state_rules().any(|r| r.rule == rule && !(r.holds)(step.design, step.after))
 }

@@ -2,6 +2,9 @@
 
 use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, StatusBits};
 
+use super::gilstate::*;
+use super::pend::*;
+use super::threads::*;
 use super::Step;
 use super::step::{base, entry, started, took};
 use crate::label::{Asked, Label};
@@ -76,6 +79,30 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Gil14 => Step(a_poll_sees_no_request),
         Rule::Gil15 => Step(a_restore_answers_after_waiting),
         Rule::Gil16 => Step(a_save_answers),
+        Rule::Life16 => Step(a_legacy_creation_succeeds),
+        Rule::Life17 => Step(a_legacy_creation_fails),
+        Rule::Tls21 | Rule::Gil17 | Rule::Gil19 => Refusal,
+        Rule::Tls22 => Step(a_current_tstate_is_deleted),
+        Rule::Gil18 => Step(an_acquire_answers),
+        Rule::Gil20 => Step(a_release_of_a_thread_answers),
+        Rule::Gilstate1 => Step(an_ensure_answers),
+        Rule::Gilstate2 => Step(an_ensure_finds_a_tstate),
+        Rule::Gilstate3 => Step(an_ensure_makes_one_in_a_sub),
+        Rule::Gilstate4 => Step(an_ensure_cannot_make_one),
+        Rule::Gilstate5 | Rule::Gilstate6 | Rule::Gilstate7 | Rule::Gilstate8 | Rule::Gilstate12 => Refusal,
+        Rule::Gilstate9 => Step(a_last_release_answers),
+        Rule::Gilstate10 => Step(another_release_answers),
+        Rule::Gilstate11 => Step(a_check_after_a_creation_answers_no),
+        Rule::Pend1 => Step(a_ring_is_full),
+        Rule::Pend2 => Step(another_thread_passes_the_main_ring),
+        Rule::Pend3 => Step(a_sub_runs_its_ring),
+        Rule::Pend4 => Step(two_calls_are_run),
+        Rule::Pend5 => Step(a_poll_runs_a_call),
+        Rule::Pend6 => Step(somebody_meets_a_run),
+        Rule::Pend7 => Step(a_call_fails_before_another),
+        Rule::Pend8 => Step(another_thread_makes_pending_calls),
+        Rule::Pend9 => Step(a_ring_has_calls),
+        Rule::Pend10 => Refusal,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::design::{Design, Gils};
 use crate::label::{Asked, Label};
 use crate::runtime::{Runtime, THREADS, Thread};
 
-/// Every rule over a state.
+/// Rules of the engine over a state.
 pub static STATE_RULES: &[StateRule] = &[
     StateRule { rule: Rule::Gil1, holds: gil_locked_exactly_when_held },
     StateRule { rule: Rule::Gil2, holds: idle_with_current_holds_its_gil },

@@ -1,7 +1,7 @@
 //! Rules over a step.
 
 use cloister_specs::{
-    CreationError, InterpreterConfig, MAIN, Move, Op, Parking, Phase, Reply, Rule, StatusBits, ThreadId,
+    CreationError, InterpreterConfig, MAIN, Move, Op, OpKind, Parking, Phase, Reply, Rule, StatusBits, ThreadId,
     TstateId,
 };
 
@@ -11,7 +11,7 @@ use crate::label::{Asked, Label};
 use crate::machine::Outcome;
 use crate::runtime::Runtime;
 
-/// Every rule over a step.
+/// Rules of the engine over a step.
 pub static STEP_RULES: &[StepRule] = &[
     StepRule { rule: Rule::Life1, holds: created_is_current },
     StepRule { rule: Rule::Life2, holds: failure_restores_the_caller },
@@ -84,10 +84,21 @@ pub(super) fn entry(s: &Step) -> (Option<TstateId>, Option<TstateId>) {
     }
 }
 
+/// Is the mover in a call that creates an interpreter, or does it begin one?
+pub(super) fn creates(s: &Step) -> bool {
+    let kind = match s.mv {
+        Move::Start(start) => Some(start.op.kind()),
+        Move::Step { thread, .. } | Move::Expire { thread, .. } | Move::Spurious { thread, .. } => {
+            base(s.before, *thread).call()
+        }
+    };
+    matches!(kind, Some(OpKind::NewInterpreterFromConfig | OpKind::NewInterpreter))
+}
+
 fn failure_restores_the_caller(s: &Step) -> bool {
     let h = s.mv.thread();
     match s.outcome {
-        Outcome::Replied(Reply::Failed(_) | Reply::OkWithNull) => {
+        Outcome::Replied(Reply::Failed(_) | Reply::OkWithNull | Reply::Tstate(None)) if creates(s) => {
             let (current, gilstate) = entry(s);
             let r = s.after;
             let holds = |t| r.gil_of(t).is_some_and(|g| r.gils[g.index()].holder == Some(h));
@@ -158,10 +169,12 @@ fn nothing_new_unless_live(s: &Step) -> bool {
     let live = |i| s.before.interp(i).phase == Some(Phase::Live);
     match started(s) {
         Some(Op::ThreadStateNew(i)) => live(i),
+        Some(Op::AddPendingCall { interp: Some(i), .. }) => live(i),
         Some(
             Op::ThreadStateBind(t)
             | Op::ThreadStateSwap(Some(t))
             | Op::RestoreThread(t)
+            | Op::AcquireThread(t)
             | Op::ThreadStateDelete(t),
         ) => live(s.before.tstate(t).interp),
         _ => true,
@@ -175,9 +188,9 @@ fn only_the_unbound_are_bound(s: &Step) -> bool {
     }
 }
 
-fn becomes_current(s: &Step) -> Option<TstateId> {
+pub(super) fn becomes_current(s: &Step) -> Option<TstateId> {
     match started(s) {
-        Some(Op::ThreadStateSwap(Some(t)) | Op::RestoreThread(t)) => Some(t),
+        Some(Op::ThreadStateSwap(Some(t)) | Op::RestoreThread(t) | Op::AcquireThread(t)) => Some(t),
         _ => None,
     }
 }
@@ -360,7 +373,11 @@ fn poll_comes_back(s: &Step) -> bool {
     let polled = matches!(started(s), Some(Op::EvalBreakerPoll))
         || matches!(
             base(s.before, h),
-            Label::PollDrop(_) | Label::PollTake(_) | Label::PollAttach(_) | Label::PollDone(_)
+            Label::PollRequest(_)
+                | Label::PollDrop(_)
+                | Label::PollTake(_)
+                | Label::PollAttach(_)
+                | Label::PollDone(_)
         );
     !polled || !matches!(s.outcome, Outcome::Replied(_)) || s.after.own_current(s.design, h) == entry(s).0
 }
@@ -369,7 +386,8 @@ fn poll_without_request_is_nothing(s: &Step) -> bool {
     let h = s.mv.thread();
     match (started(s), s.before.own_current(s.design, h)) {
         (Some(Op::EvalBreakerPoll), Some(t))
-            if !s.before.request_seen_in(s.design, s.before.tstate(t).interp) =>
+            if !s.before.request_seen_in(s.design, s.before.tstate(t).interp)
+                && !s.before.sees_pending(h, t) =>
         {
             s.outcome == Outcome::Replied(Reply::Done) && s.after == s.before
         }
@@ -379,7 +397,8 @@ fn poll_without_request_is_nothing(s: &Step) -> bool {
 
 fn restore_answers_attached(s: &Step) -> bool {
     let h = s.mv.thread();
-    let target = match (becomes_current(s), base(s.before, h)) {
+    let begun = becomes_current(s).filter(|_| !matches!(started(s), Some(Op::AcquireThread(_))));
+    let target = match (begun, base(s.before, h)) {
         (Some(t), _) | (_, Label::RestoreAttach(t) | Label::RestoreDone(t)) => Some(t),
         (_, Label::SwapAnswer(swap)) => swap.new,
         _ => None,
