@@ -66,13 +66,16 @@ impl Display for Label {
             Label::LeaveDelete(t, _) => write!(f, "deletes {t}"),
             Label::AcquireAttach(t) => write!(f, "is to make {t} current"),
             Label::ReleaseThreadDrop(t) | Label::ReleaseDrop(t) => write!(f, "is to drop the GIL of {t}"),
-            Label::AcquireDone(_) | Label::ReleaseThreadDone(_) | Label::ReleaseDone(_) | Label::MakeDone(_) => {
-                f.write_str("answers")
-            }
+            Label::AcquireDone(_)
+            | Label::ReleaseThreadDone(_)
+            | Label::ReleaseDone(_)
+            | Label::MakeDone(_) => f.write_str("answers"),
             Label::EnsureAttach(e) => write!(f, "is to make {} current", e.tstate),
             Label::EnsureDone(e) => write!(f, "counts an Ensure of {}", e.tstate),
             Label::PendBegin(run) => write!(f, "is to run pending calls, for {}", run.tstate),
-            Label::PendNext(Run { pass: Pass::Interp, .. }) => f.write_str("runs the interpreter's next call"),
+            Label::PendNext(Run { pass: Pass::Interp, .. }) => {
+                f.write_str("runs the interpreter's next call")
+            }
             Label::PendNext(Run { pass: Pass::Main, .. }) => f.write_str("runs the main thread's next call"),
             Label::PendDrop(run) => write!(f, "is to drop the GIL of {}, in a call", run.tstate),
             Label::PendTake(run) => write!(f, "is to take the GIL of {}, in a call", run.tstate),

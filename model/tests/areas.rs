@@ -14,7 +14,10 @@ fn holds(name: &str, ops: &[OpKind], bounds: Bounds, grain: Grain) {
         ..scope
     };
     let found = explore(&scope, 2, 3_000_000, &Watch::default());
-    println!("{name} {bounds} {grain}: {} {} {:?} complete {}", found.unique, found.generated, found.time, found.complete);
+    println!(
+        "{name} {bounds} {grain}: {} {} {:?} complete {}",
+        found.unique, found.generated, found.time, found.complete
+    );
     if found.broke {
         let run = shortest(&Scope { symmetry: false, ..scope }, 2_000_000).0.expect("a run");
         let moves: Vec<String> = run.moves.iter().map(|m| m.to_string()).collect();
@@ -26,8 +29,24 @@ fn holds(name: &str, ops: &[OpKind], bounds: Bounds, grain: Grain) {
 #[test]
 fn gilstate() {
     use OpKind::*;
-    let ops = [NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, SaveThread, RestoreThread, EvalBreakerPoll, ThreadStateDeleteCurrent, GilStateEnsure, GilStateRelease, GilStateCheck];
-    for (b, g) in [(Bounds::new(2, 2, 3), Grain::Atomic), (Bounds::new(2, 2, 3), Grain::Merged), (Bounds::new(2,2,2), Grain::Fine), (Bounds::new(3,2,3), Grain::Atomic)] {
+    let ops = [
+        NewInterpreterFromConfig,
+        EndInterpreter,
+        ThreadStateSwap,
+        SaveThread,
+        RestoreThread,
+        EvalBreakerPoll,
+        ThreadStateDeleteCurrent,
+        GilStateEnsure,
+        GilStateRelease,
+        GilStateCheck,
+    ];
+    for (b, g) in [
+        (Bounds::new(2, 2, 3), Grain::Atomic),
+        (Bounds::new(2, 2, 3), Grain::Merged),
+        (Bounds::new(2, 2, 2), Grain::Fine),
+        (Bounds::new(3, 2, 3), Grain::Atomic),
+    ] {
         holds("gilstate", &ops, b, g);
     }
 }
@@ -35,7 +54,15 @@ fn gilstate() {
 #[test]
 fn pend() {
     use OpKind::*;
-    let ops = [NewInterpreterFromConfig, ThreadStateSwap, SaveThread, EvalBreakerPoll, GilStateEnsure, AddPendingCall, MakePendingCalls];
+    let ops = [
+        NewInterpreterFromConfig,
+        ThreadStateSwap,
+        SaveThread,
+        EvalBreakerPoll,
+        GilStateEnsure,
+        AddPendingCall,
+        MakePendingCalls,
+    ];
     for (b, g) in [(Bounds::new(2, 1, 2), Grain::Atomic), (Bounds::new(2, 2, 2), Grain::Atomic)] {
         holds("pend", &ops, b, g);
     }
@@ -44,8 +71,22 @@ fn pend() {
 #[test]
 fn acquire() {
     use OpKind::*;
-    let ops = [NewInterpreter, EndInterpreter, ThreadStateNew, ThreadStateBind, AcquireThread, ReleaseThread, EvalBreakerPoll, ThreadStateDeleteCurrent];
-    for (b, g) in [(Bounds::new(2, 2, 3), Grain::Atomic), (Bounds::new(2, 2, 3), Grain::Merged), (Bounds::new(2,2,2), Grain::Fine), (Bounds::new(3,2,3), Grain::Atomic)] {
+    let ops = [
+        NewInterpreter,
+        EndInterpreter,
+        ThreadStateNew,
+        ThreadStateBind,
+        AcquireThread,
+        ReleaseThread,
+        EvalBreakerPoll,
+        ThreadStateDeleteCurrent,
+    ];
+    for (b, g) in [
+        (Bounds::new(2, 2, 3), Grain::Atomic),
+        (Bounds::new(2, 2, 3), Grain::Merged),
+        (Bounds::new(2, 2, 2), Grain::Fine),
+        (Bounds::new(3, 2, 3), Grain::Atomic),
+    ] {
         holds("acquire", &ops, b, g);
     }
 }

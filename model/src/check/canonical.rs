@@ -324,9 +324,7 @@ impl Renaming {
             Op::RestoreThread(t) => Op::RestoreThread(self.tstate(t)),
             Op::AcquireThread(t) => Op::AcquireThread(self.tstate(t)),
             Op::ReleaseThread(t) => Op::ReleaseThread(self.tstate(t)),
-            Op::GilStateEnsure { interp, fails } => {
-                Op::GilStateEnsure { interp: self.interp(interp), fails }
-            }
+            Op::GilStateEnsure { interp, fails } => Op::GilStateEnsure { interp: self.interp(interp), fails },
             Op::AddPendingCall { interp, call } => {
                 Op::AddPendingCall { interp: interp.map(|i| self.interp(i)), call }
             }

@@ -1,8 +1,8 @@
 //! A scope: which calls, how many of everything, in which grain.
 
 use cloister_specs::{
-    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, Rule, Start, ThreadId,
-    TstateId,
+    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, Rule, Start,
+    ThreadId, TstateId,
 };
 
 use crate::design::Design;

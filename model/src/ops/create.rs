@@ -253,7 +253,8 @@ impl Runtime {
             return Flow::Died(rule);
         }
         self.free_interp(c.interp);
-        let undone = Undone { save: c.save, error: c.error.unwrap_or(CreationError::NoMemory), legacy: c.legacy };
+        let undone =
+            Undone { save: c.save, error: c.error.unwrap_or(CreationError::NoMemory), legacy: c.legacy };
         match d.failed_creation {
             FailedCreation::CleansUpByItself | FailedCreation::SwapsBackWithoutGil => {
                 Flow::Goto(Label::UndoDone(undone))

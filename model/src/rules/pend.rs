@@ -108,9 +108,9 @@ fn main_ring_in_the_main_thread(s: &Step) -> bool {
 }
 
 fn ring_in_its_interpreter(s: &Step) -> bool {
-    Runtime::interp_ids().filter(|i| s.after.interp_listed(*i)).all(|i| {
-        !taken_from(s, Some(i)) || runner(s).is_some_and(|t| s.before.tstate(t).interp == i)
-    })
+    Runtime::interp_ids()
+        .filter(|i| s.after.interp_listed(*i))
+        .all(|i| !taken_from(s, Some(i)) || runner(s).is_some_and(|t| s.before.tstate(t).interp == i))
 }
 
 fn in_order(s: &Step) -> bool {

@@ -2,11 +2,11 @@
 
 use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, StatusBits};
 
+use super::Step;
 use super::gilstate::*;
 use super::pend::*;
-use super::threads::*;
-use super::Step;
 use super::step::{base, entry, started, took};
+use super::threads::*;
 use crate::label::{Asked, Label};
 use crate::machine::Outcome;
 use crate::runtime::Runtime;

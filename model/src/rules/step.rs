@@ -1,8 +1,8 @@
 //! Rules over a step.
 
 use cloister_specs::{
-    CreationError, InterpreterConfig, MAIN, Move, Op, OpKind, Parking, Phase, Reply, Rule, StatusBits, ThreadId,
-    TstateId,
+    CreationError, InterpreterConfig, MAIN, Move, Op, OpKind, Parking, Phase, Reply, Rule, StatusBits,
+    ThreadId, TstateId,
 };
 
 use super::{Step, StepRule};

@@ -3,8 +3,8 @@
 use super::cursor::{Cursor, found, shorten};
 use super::{CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name};
 use crate::{
-    Calls, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule, Start,
-    ThreadId,
+    Calls, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule,
+    Start, ThreadId,
 };
 use std::str::FromStr;
 
