@@ -8,10 +8,10 @@ use crate::gil::Gil;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
 use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use cloister_specs::{FeatureFlags, Phase};
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// An interpreter, by name: the raw face's `PyInterpreterState *`.
 ///

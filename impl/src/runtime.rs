@@ -48,7 +48,7 @@ pub(crate) struct Inner {
     #[cfg(feature = "faults")]
     pub(crate) faults: crate::faults::Switches,
     #[cfg(feature = "trace")]
-    pub(crate) tracing: std::sync::atomic::AtomicBool,
+    pub(crate) tracing: sync::plain::AtomicBool,
 }
 
 impl Runtime {

@@ -1,9 +1,10 @@
 //! Identities that are never used again.
 
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::plain;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static NEXT: plain::AtomicU64 = plain::AtomicU64::new(1);
 
 /// The identity of a thread state, an interpreter or an attached thread: unlike its
 /// address, and unlike the id of an interpreter, unique in the process for ever.

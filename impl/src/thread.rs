@@ -9,13 +9,13 @@ use crate::faults::Seeded;
 use crate::pool::Pool;
 use crate::runtime::{Inner, Runtime};
 use crate::serial::{AtomicSerial, Serial};
+use crate::sync::atomic::Ordering;
 use crate::sync::{self, AtomicStatic};
 use crate::trace::Sink;
 use crate::tstate::{Tstate, TstateSlot};
 use cloister_specs::{Refusal, Rule, StatusBits};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 /// An OS thread attached to a runtime.
 ///

@@ -19,11 +19,11 @@ use crate::interp::{Interp, InterpSlot};
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
 use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::thread::ThreadSlot;
 use cloister_specs::StatusBits;
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// A thread state, by name: the raw face's `PyThreadState *`.
 ///

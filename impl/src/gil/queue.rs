@@ -7,12 +7,12 @@
 
 use super::{FREE, Gil, Queued};
 use crate::faults::Seeded;
+use crate::sync::atomic::Ordering;
 use crate::sync::{self, Condvar, Guard, Mutex, Woken, barrier};
 use crate::thread::Thread;
 use crate::trace::Event;
 use crate::tstate::Tstate;
 use cloister_specs::Parking;
-use std::sync::atomic::Ordering;
 
 /// Who is in it, and what they wait on.
 #[derive(Default)]

@@ -1,11 +1,11 @@
 //! The end of an interpreter.
 
 use crate::faults::Seeded;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Phase, Refusal, Rule, StatusBits};
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// `Py_EndInterpreter`: ends the interpreter of the current thread state, which must

@@ -3,10 +3,10 @@
 use crate::faults::Seeded;
 use crate::gil::Gil;
 use crate::interp::Interp;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
 use cloister_specs::Rule;
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// May this thread make this thread state current?

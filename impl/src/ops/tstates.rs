@@ -2,11 +2,11 @@
 
 use crate::faults::Seeded;
 use crate::interp::Interp;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::{TSTATES, Tstate};
 use cloister_specs::{OpKind, Refusal, Rule, StatusBits};
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// `_PyThreadState_New`: a thread state of this interpreter, bound to no thread;

@@ -13,11 +13,13 @@
 //!
 //! [`Parking`]: cloister_specs::Parking
 
+pub(crate) mod atomic;
 pub(crate) mod barrier;
 mod condvar;
 mod locals;
 mod mutex;
 mod padded;
+pub(crate) mod plain;
 mod spin;
 mod static_ref;
 
