@@ -7,8 +7,8 @@
 use crate::gil::Gil;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
 use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use cloister_specs::{FeatureFlags, Phase};
 use std::fmt;
 use std::sync::LazyLock;
@@ -40,8 +40,10 @@ pub(crate) struct InterpSlot {
     pub(crate) own: Gil,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+}
 
 const CREATING: u8 = 0;
 const LIVE: u8 = 1;
@@ -110,8 +112,10 @@ impl InterpSlot {
     }
 }
 
-/// What [`Interp::null`] names.
-static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+global! {
+    /// What [`Interp::null`] names.
+    static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+}
 
 impl Interp {
     /// The name of nothing: every call refuses it (GIL-12).

@@ -5,6 +5,8 @@
 //! reference; whether the slot still holds what the handle named is told by its serial.
 
 use crate::sync::Mutex;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+use std::ptr::NonNull;
 
 /// Memory ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +18,19 @@ pub(crate) struct Pool<T: 'static>(Mutex<Slots<T>>);
 struct Slots<T: 'static> {
     free: Vec<&'static T>,
     made: usize,
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    kept: Kept<T>,
 }
 
 impl<T: Default> Pool<T> {
+    #[cfg(not(any(feature = "loom", feature = "shuttle")))]
     pub(crate) const fn new() -> Self {
         Pool(Mutex::new(Slots { free: Vec::new(), made: 0 }))
+    }
+
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(crate) fn new() -> Self {
+        Pool(Mutex::new(Slots { free: Vec::new(), made: 0, kept: Kept(Vec::new()) }))
     }
 
     /// A slot, used before or new.
@@ -36,11 +46,37 @@ impl<T: Default> Pool<T> {
         memory.try_reserve_exact(1).map_err(|_| NoMemory)?;
         memory.push(T::default());
         slots.made = made;
-        memory.leak().first().ok_or(NoMemory)
+        let slot: &'static T = memory.leak().first().ok_or(NoMemory)?;
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        slots.kept.0.push(NonNull::from(slot));
+        Ok(slot)
     }
 
     /// Puts a slot back.
     pub(crate) fn give(&self, slot: &'static T) {
         self.0.lock().free.push(slot);
+    }
+}
+
+/// In explored mode a pool lives for one execution, and so do the slots that it made.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+struct Kept<T>(Vec<NonNull<T>>);
+
+// SAFETY: it does nothing with the slots but free them, and those who share them may.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+unsafe impl<T: Send + Sync> Send for Kept<T> {}
+
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if crate::sync::explored::given_up() {
+            return;
+        }
+        for slot in self.0.drain(..) {
+            // SAFETY: each was leaked once, as all of an allocation of one `T`. Handles live on
+            // the stacks of the threads of an execution, and it is over: loom and shuttle drop what
+            // is global when no thread is left that could follow one.
+            drop(unsafe { Box::from_raw(slot.as_ptr()) });
+        }
     }
 }

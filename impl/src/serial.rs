@@ -19,6 +19,12 @@ impl Serial {
     /// That of nothing.
     pub(crate) const NEVER: Serial = Serial(NonZeroU64::MAX);
 
+    /// The one with this number, as another build of these sources told it.
+    #[cfg(feature = "trace")]
+    pub const fn named(number: NonZeroU64) -> Serial {
+        Serial(number)
+    }
+
     /// As a number.
     #[inline]
     pub const fn get(self) -> u64 {

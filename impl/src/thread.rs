@@ -10,7 +10,7 @@ use crate::pool::Pool;
 use crate::runtime::{Inner, Runtime};
 use crate::serial::{AtomicSerial, Serial};
 use crate::sync::atomic::Ordering;
-use crate::sync::{self, AtomicStatic};
+use crate::sync::{self, AtomicStatic, global};
 use crate::trace::Sink;
 use crate::tstate::{Tstate, TstateSlot};
 use cloister_specs::{Refusal, Rule, StatusBits};
@@ -43,8 +43,10 @@ pub(crate) struct ThreadSlot {
     gilstate_slot: AtomicStatic<TstateSlot>,
 }
 
-/// The slots that no thread uses.
-pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+global! {
+    /// The slots that no thread uses.
+    pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+}
 
 /// Why an OS thread could not be attached to a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -168,6 +170,10 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if sync::explored::given_up() {
+            return;
+        }
         if let Some(tstate) = self.current() {
             tstate.slot.in_use.store(true, Ordering::Relaxed);
             self.leave(tstate);

@@ -18,8 +18,8 @@ use crate::gil::Gil;
 use crate::interp::{Interp, InterpSlot};
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use crate::thread::ThreadSlot;
 use cloister_specs::StatusBits;
 use std::fmt;
@@ -56,8 +56,10 @@ pub(crate) struct TstateSlot {
     pub(crate) place: AtomicUsize,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+}
 
 const DEAD: StatusBits = StatusBits::FINALIZING.union(StatusBits::CLEARED);
 
@@ -105,8 +107,10 @@ impl TstateSlot {
     }
 }
 
-/// What [`Tstate::null`] names.
-static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+global! {
+    /// What [`Tstate::null`] names.
+    static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+}
 
 impl Tstate {
     /// The name of nothing: every call refuses it (GIL-12).

@@ -4,9 +4,16 @@
 use crate::tstate::Tstate;
 use std::cell::Cell;
 
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 thread_local! {
     static CURRENT: Cell<Option<Tstate>> = const { Cell::new(None) };
     static ATTACHED: Cell<bool> = const { Cell::new(false) };
+}
+
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+super::backend::thread_local! {
+    static CURRENT: Cell<Option<Tstate>> = Cell::new(None);
+    static ATTACHED: Cell<bool> = Cell::new(false)
 }
 
 /// The current thread state of this thread.
@@ -22,11 +29,11 @@ pub(crate) fn set_current(tstate: Option<Tstate>) {
 
 /// Is this thread attached to a runtime?
 pub(crate) fn attached() -> bool {
-    ATTACHED.get()
+    ATTACHED.with(Cell::get)
 }
 
 pub(crate) fn set_attached(attached: bool) {
-    ATTACHED.set(attached);
+    ATTACHED.with(|a| a.set(attached));
 }
 
 /// The thread-locals of a logical thread that does not run.
