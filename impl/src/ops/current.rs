@@ -125,7 +125,7 @@ impl Thread {
     #[inline]
     fn attach(&self, tstate: Tstate) -> Result<(), Rule> {
         self.may_enter(tstate)?;
-        let gil = self.gil_of(tstate)?;
+        let gil = self.gil_to_enter(tstate)?;
         if gil.claim() {
             self.recheck(tstate, gil)?;
             gil.settle(self, tstate);
@@ -150,10 +150,14 @@ impl Thread {
     #[inline]
     fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), Rule> {
         self.may_enter(new)?;
-        let (from, to) = (self.gil_of(old)?, self.gil_of(new)?);
+        let (from, to) = (self.gil_of(old)?, self.gil_to_enter(new)?);
         //= specs/rules/gil.md#gil-3
         //# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
         if std::ptr::eq(from, to) {
+            // It may have gone before its GIL was looked at, which is then another's.
+            if !new.listed() {
+                return Err(Rule::Gil12);
+            }
             self.use_held(new);
             self.leave_for(old, new);
             from.drop(self, old, false);

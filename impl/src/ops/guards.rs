@@ -74,6 +74,19 @@ impl Thread {
         tstate.slot.gil.load().ok_or(Rule::Life13)
     }
 
+    /// The GIL of a thread state that [`Thread::may_enter`] let pass.
+    ///
+    /// It may have been deleted since, and its slot be that of a creation which has no GIL yet.
+    #[inline]
+    pub(super) fn gil_to_enter(&self, tstate: Tstate) -> Result<&'static Gil, Rule> {
+        tstate.slot.gil.load().ok_or_else(|| self.no_gil_to_enter(tstate))
+    }
+
+    #[cold]
+    fn no_gil_to_enter(&self, tstate: Tstate) -> Rule {
+        self.may_enter(tstate).err().unwrap_or(Rule::Life13)
+    }
+
     /// Marks a thread state whose GIL this thread does not hold, before it waits; fails
     /// if it was cleared or deleted since [`Thread::may_enter`].
     pub(super) fn use_to_wait(&self, tstate: Tstate) -> Result<(), Rule> {
