@@ -73,9 +73,9 @@ impl<T> Drop for Kept<T> {
             return;
         }
         for slot in self.0.drain(..) {
-            // SAFETY: each was leaked once, as all of an allocation of one `T`. Handles live on
-            // the stacks of the threads of an execution, and it is over: loom and shuttle drop what
-            // is global when no thread is left that could follow one.
+            // SAFETY: each was leaked once, as all of an allocation of one `T`, and is freed once.
+            // loom and shuttle drop what is global when the first thread of an execution is over,
+            // which joins the others: nobody is left who could follow a handle.
             drop(unsafe { Box::from_raw(slot.as_ptr()) });
         }
     }

@@ -47,9 +47,17 @@ impl AtomicSerial {
         self.0.load(Ordering::Acquire) == serial.get()
     }
 
+    #[cfg(not(feature = "loom"))]
     #[inline]
     pub(crate) fn store(&self, serial: Option<Serial>) {
         self.0.store(serial.map_or(0, Serial::get), Ordering::Release);
+    }
+
+    /// loom does not know that [`forget`](Self::forget) writes right after what it has read, unless
+    /// every other write reads as well.
+    #[cfg(feature = "loom")]
+    pub(crate) fn store(&self, serial: Option<Serial>) {
+        self.0.swap(serial.map_or(0, Serial::get), Ordering::Release);
     }
 
     /// Empties it if it holds this one, whoever else writes to it.
