@@ -7,13 +7,11 @@
 use loom::sync::atomic::{self, Ordering, fence};
 use std::ops::Deref;
 
-fn before(order: Ordering) {
+fn fence_beside(order: Ordering) {
     if order == Ordering::SeqCst {
         fence(Ordering::SeqCst);
     }
 }
-
-use before as after;
 
 macro_rules! strong {
     ($($name:ident($value:ty);)+) => {$(
@@ -23,13 +21,13 @@ macro_rules! strong {
 
         impl $name {
             pub(crate) fn load(&self, order: Ordering) -> $value {
-                before(order);
+                fence_beside(order);
                 self.0.load(order)
             }
 
             pub(crate) fn store(&self, value: $value, order: Ordering) {
                 self.0.store(value, order);
-                after(order);
+                fence_beside(order);
             }
 
             #[allow(dead_code, reason = "not every one of them is exchanged")]
@@ -40,9 +38,9 @@ macro_rules! strong {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$value, $value> {
-                before(success);
+                fence_beside(success);
                 let result = self.0.compare_exchange(current, new, success, failure);
-                after(if result.is_ok() { success } else { failure });
+                fence_beside(if result.is_ok() { success } else { failure });
                 result
             }
         }
