@@ -125,12 +125,13 @@ impl Gil {
     //= specs/rules/gil.md#gil-7
     //# Once a waiter has asked, the holder of that GIL MUST see the request.
     fn ask(&self, thread: &Thread, tstate: Tstate) {
+        // Who sees the request hands the GIL over, and that comes later in the trace.
+        thread.trace(|| Event::Requested(self.named(tstate)));
         if !thread.seeded(Seeded::RequestPerInterpreter) {
             self.request.store(true, Ordering::Relaxed);
         } else if let Some(interp) = tstate.slot.interp() {
             interp.slot.own.request.store(true, Ordering::Relaxed);
         }
-        thread.trace(|| Event::Requested(self.named(tstate)));
     }
 
     /// `drop_gil` where there is a queue, after [`Gil::try_drop`].
