@@ -138,7 +138,7 @@ pub(crate) use switches::Switches;
 mod switches {
     use super::Seeded;
     use crate::runtime::Runtime;
-    use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    use crate::sync::plain::{AtomicU8, AtomicU64, Ordering};
 
     /// Which faults are switched on in a runtime.
     #[derive(Default)]

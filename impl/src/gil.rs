@@ -25,12 +25,12 @@ mod queue;
 
 use crate::faults::Seeded;
 use crate::serial::{AtomicSerial, Serial};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Padded, barrier};
 use crate::thread::Thread;
 use crate::trace::{self, Event};
 use crate::tstate::Tstate;
 use queue::Queue;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const FREE: u32 = 0;
 const CLAIMED: u32 = 1;

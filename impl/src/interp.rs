@@ -8,11 +8,11 @@ use crate::gil::Gil;
 use crate::pending::Ring;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use cloister_specs::{FeatureFlags, Phase};
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// An interpreter, by name: the raw face's `PyInterpreterState *`.
 ///
@@ -45,8 +45,10 @@ pub(crate) struct InterpSlot {
     busy: AtomicSerial,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+}
 
 const CREATING: u8 = 0;
 const LIVE: u8 = 1;
@@ -124,8 +126,10 @@ impl InterpSlot {
     }
 }
 
-/// What [`Interp::null`] names.
-static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+global! {
+    /// What [`Interp::null`] names.
+    static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+}
 
 impl Interp {
     /// The name of nothing: every call refuses it (GIL-12).

@@ -28,7 +28,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `sync` | locks, condition variables, waits, the thread-local; std or *controlled* |
+//! | `sync` | locks, condition variables, waits, the thread-local; std, *controlled* or *explored* |
 //! | `serial`, `pool` | identities, and the memory that handles name |
 //! | `gil` | taking a GIL, dropping it, handing it over |
 //! | `pending` | the rings of pending calls |
@@ -63,3 +63,5 @@ pub use tstate::Tstate;
 
 #[cfg(feature = "controlled")]
 pub use sync::control;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub use sync::explored;

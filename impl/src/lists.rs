@@ -6,11 +6,11 @@
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::pool::NoMemory;
 use crate::serial::Serial;
+use crate::sync::atomic::Ordering;
 use crate::thread::ThreadSlot;
 use crate::trace::{Sink, Sinks};
 use crate::tstate::{TSTATES, Tstate, TstateSlot};
 use cloister_specs::InterpreterConfig;
-use std::sync::atomic::Ordering;
 
 /// What a runtime lists.
 #[derive(Default)]

@@ -9,12 +9,12 @@
 use crate::gil::Gil;
 use crate::pool::NoMemory;
 use crate::serial::Serial;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Guard, Mutex};
 use crate::thread::Thread;
 use cloister_specs::Refusal;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A pending call: run once, by a thread that holds the GIL of its current thread state.
 ///

@@ -62,7 +62,7 @@ pub(crate) struct Inner {
     #[cfg(feature = "faults")]
     pub(crate) faults: crate::faults::Switches,
     #[cfg(feature = "trace")]
-    pub(crate) tracing: std::sync::atomic::AtomicBool,
+    pub(crate) tracing: sync::plain::AtomicBool,
 }
 
 impl Runtime {
@@ -166,6 +166,10 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if sync::explored::given_up() {
+            return;
+        }
         let left = self.main_ring.lock().close();
         drop(left);
         self.lists.get_mut().empty();

@@ -9,13 +9,13 @@ use crate::faults::Seeded;
 use crate::pool::Pool;
 use crate::runtime::{Inner, Runtime};
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::{self, AtomicStatic};
+use crate::sync::atomic::Ordering;
+use crate::sync::{self, AtomicStatic, global};
 use crate::trace::Sink;
 use crate::tstate::{Tstate, TstateSlot};
 use cloister_specs::{Refusal, Rule, StatusBits};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 /// An OS thread attached to a runtime.
 ///
@@ -44,8 +44,10 @@ pub(crate) struct ThreadSlot {
     gilstate_slot: AtomicStatic<TstateSlot>,
 }
 
-/// The slots that no thread uses.
-pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+global! {
+    /// The slots that no thread uses.
+    pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+}
 
 /// Why an OS thread could not be attached to a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,6 +177,10 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if sync::explored::given_up() {
+            return;
+        }
         if let Some(tstate) = self.current() {
             tstate.slot.in_use.store(true, Ordering::Relaxed);
             self.leave(tstate);

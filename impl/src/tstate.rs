@@ -20,13 +20,13 @@ use crate::gil::Gil;
 use crate::interp::{Interp, InterpSlot};
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use crate::thread::ThreadSlot;
 use cloister_specs::StatusBits;
 use ensures::Ensures;
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// A thread state, by name: the raw face's `PyThreadState *`.
 ///
@@ -62,8 +62,10 @@ pub(crate) struct TstateSlot {
     pub(crate) ensures: Ensures,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+}
 
 const DEAD: StatusBits = StatusBits::FINALIZING.union(StatusBits::CLEARED);
 
@@ -113,8 +115,10 @@ impl TstateSlot {
     }
 }
 
-/// What [`Tstate::null`] names.
-static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+global! {
+    /// What [`Tstate::null`] names.
+    static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+}
 
 impl Tstate {
     /// The name of nothing: every call refuses it (GIL-12).

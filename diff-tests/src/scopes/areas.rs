@@ -164,7 +164,14 @@ pub(super) fn all() -> Vec<Named> {
         area(Default, &["GILSTATE"], ensuring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Quick, &["PEND"], pending, Atomic, bounds(2, 1, 2), "sub-interpreters"),
         with(
-            area(Quick, &["PEND"], pending, Atomic, bounds(2, 2, 2), "pending calls that do more than succeed"),
+            area(
+                Quick,
+                &["PEND"],
+                pending,
+                Atomic,
+                bounds(2, 2, 2),
+                "pending calls that do more than succeed",
+            ),
             |s| s.pending = vec![PendingCall::Succeeds],
         ),
         with(

@@ -7,12 +7,12 @@
 
 use super::{FREE, Gil, Queued};
 use crate::faults::Seeded;
+use crate::sync::atomic::Ordering;
 use crate::sync::{self, Condvar, Guard, Mutex, Woken, barrier};
 use crate::thread::Thread;
 use crate::trace::Event;
 use crate::tstate::Tstate;
 use cloister_specs::Parking;
-use std::sync::atomic::Ordering;
 
 /// Who is in it, and what they wait on.
 #[derive(Default)]
@@ -125,12 +125,13 @@ impl Gil {
     //= specs/rules/gil.md#gil-7
     //# Once a waiter has asked, the holder of that GIL MUST see the request.
     fn ask(&self, thread: &Thread, tstate: Tstate) {
+        // Who sees the request hands the GIL over, and that comes later in the trace.
+        thread.trace(|| Event::Requested(self.named(tstate)));
         if !thread.seeded(Seeded::RequestPerInterpreter) {
             self.request();
         } else if let Some(interp) = tstate.slot.interp() {
             interp.slot.own.request();
         }
-        thread.trace(|| Event::Requested(self.named(tstate)));
     }
 
     /// `drop_gil` where there is a queue, after [`Gil::try_drop`].

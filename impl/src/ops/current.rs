@@ -180,7 +180,7 @@ impl Thread {
     #[inline]
     pub(super) fn attach(&self, tstate: Tstate) -> Result<(), Rule> {
         self.may_enter(tstate)?;
-        let gil = self.gil_of(tstate)?;
+        let gil = self.gil_to_enter(tstate)?;
         if gil.claim() {
             self.recheck(tstate, gil)?;
             gil.settle(self, tstate);
@@ -204,14 +204,15 @@ impl Thread {
     /// Swaps from one thread state to another.
     #[inline]
     fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), Rule> {
-        // Looked up before the check: the slot may be used again at any time, and if it then
-        // holds `new`, it held it here. Where both share this GIL there is no second check.
-        let to = self.gil_of(new);
         self.may_enter(new)?;
-        let (from, to) = (self.gil_of(old)?, to?);
+        let (from, to) = (self.gil_of(old)?, self.gil_to_enter(new)?);
         //= specs/rules/gil.md#gil-3
         //# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
         if std::ptr::eq(from, to) {
+            // It may have gone before its GIL was looked at, which is then another's.
+            if !new.listed() {
+                return Err(Rule::Gil12);
+            }
             self.use_held(new);
             self.leave_for(old, new);
             from.drop(self, old, false);

@@ -2,12 +2,12 @@
 
 use crate::faults::Seeded;
 use crate::pending::PendingFn;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Phase, Refusal, Rule, StatusBits};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// `Py_EndInterpreter`: ends the interpreter of the current thread state, which must

@@ -9,11 +9,11 @@ use crate::faults::Seeded;
 use crate::interp::Interp;
 use crate::pending::{Locked, NotAdded, PendingFn, Ran, Ring};
 use crate::serial::Serial;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Refusal, Rule};
-use std::sync::atomic::Ordering;
 
 /// A run takes one call more of a ring than the ring holds, or than this: 32, as in CPython.
 const FEW: usize = 31;

@@ -4,11 +4,11 @@ use super::create::CreationFaults;
 use crate::faults::Seeded;
 use crate::interp::Interp;
 use crate::lists::Lists;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::{TSTATES, Tstate};
 use cloister_specs::{Fault, OpKind, Refusal, Rule, StatusBits};
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// `_PyThreadState_New`: a thread state of this interpreter, bound to no thread;

@@ -6,10 +6,18 @@ use crate::serial::Serial;
 use crate::tstate::Tstate;
 use std::cell::Cell;
 
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 thread_local! {
     static CURRENT: Cell<Option<Tstate>> = const { Cell::new(None) };
     static ATTACHED: Cell<bool> = const { Cell::new(false) };
     static IDENTITY: Cell<Option<Serial>> = const { Cell::new(None) };
+}
+
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+super::backend::thread_local! {
+    static CURRENT: Cell<Option<Tstate>> = Cell::new(None);
+    static ATTACHED: Cell<bool> = Cell::new(false);
+    static IDENTITY: Cell<Option<Serial>> = Cell::new(None)
 }
 
 /// The current thread state of this thread.
@@ -25,18 +33,20 @@ pub(crate) fn set_current(tstate: Option<Tstate>) {
 
 /// Is this thread attached to a runtime?
 pub(crate) fn attached() -> bool {
-    ATTACHED.get()
+    ATTACHED.with(Cell::get)
 }
 
 pub(crate) fn set_attached(attached: bool) {
-    ATTACHED.set(attached);
+    ATTACHED.with(|a| a.set(attached));
 }
 
 /// The identity of this thread, the same for as long as it lives.
 pub(crate) fn identity() -> Serial {
-    let identity = IDENTITY.get().unwrap_or_else(Serial::next);
-    IDENTITY.set(Some(identity));
-    identity
+    IDENTITY.with(|identity| {
+        let known = identity.get().unwrap_or_else(Serial::next);
+        identity.set(Some(known));
+        known
+    })
 }
 
 /// The thread-locals of a logical thread that does not run.

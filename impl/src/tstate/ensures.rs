@@ -6,8 +6,8 @@
 
 use crate::pool::NoMemory;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use cloister_specs::GilState;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// What a thread state keeps of Ensures.
 #[derive(Default)]
