@@ -159,7 +159,8 @@ pub(super) fn all() -> Vec<Named> {
         }),
         area(Default, LIFE, acquiring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Default, LIFE, acquiring, Fine, bounds(2, 2, 2), SUCCEEDS),
-        with(area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 2, 3), SUCCEEDS), |s| s.ensures = 2),
+        area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 2, 3), SUCCEEDS),
+        with(area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 1, 2), "sub-interpreters"), |s| s.ensures = 3),
         area(Default, &["GILSTATE"], ensuring, Merged, bounds(2, 2, 2), SUCCEEDS),
         area(Default, &["GILSTATE"], ensuring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Quick, &["PEND"], pending, Atomic, bounds(2, 1, 2), "sub-interpreters"),
@@ -194,7 +195,10 @@ pub(super) fn all() -> Vec<Named> {
                 bounds(2, 1, 2),
                 "other pending calls, and sub-interpreters",
             ),
-            |s| s.pending = vec![PendingCall::Fails, PendingCall::Blocks],
+            |s| {
+                s.pending = vec![PendingCall::Fails, PendingCall::Blocks];
+                s.ran = 1;
+            },
         ),
         area(Quick, &["FIN"], ending, Fine, bounds(2, 1, 2), "sub-interpreters"),
         area(Default, &["FIN"], ending, Atomic, bounds(3, 1, 3), "sub-interpreters"),
