@@ -203,6 +203,17 @@ pub(super) fn all() -> Vec<Named> {
         area(Quick, &["FIN"], ending, Fine, bounds(2, 1, 2), "sub-interpreters"),
         area(Default, &["FIN"], ending, Atomic, bounds(3, 1, 3), "sub-interpreters"),
         area(Quick, &["FIN", "PEND"], calls, Atomic, bounds(2, 1, 2), "sub-interpreters"),
+        with(
+            area(
+                Quick,
+                &["FIN", "PEND"],
+                ("an end beside somebody who adds", &[OpKind::Finalize, OpKind::AddPendingCall]),
+                Fine,
+                bounds(2, 1, 1),
+                "everything else",
+            ),
+            |s| s.queued = 2,
+        ),
         area(Quick, &["FIN", "LIFE"], subs, Atomic, bounds(2, 2, 3), SUCCEEDS),
         area(Default, &["FIN", "LIFE"], subs, Merged, bounds(2, 2, 2), SUCCEEDS),
         area(Quick, &["ID"], outside, Atomic, bounds(2, 2, 3), SUCCEEDS),
