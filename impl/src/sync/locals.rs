@@ -21,10 +21,12 @@ pub(crate) fn set_current(tstate: Option<Tstate>) {
 }
 
 /// Is this thread attached to a runtime?
+#[inline]
 pub(crate) fn attached() -> bool {
     ATTACHED.get()
 }
 
+#[inline]
 pub(crate) fn set_attached(attached: bool) {
     ATTACHED.set(attached);
 }
