@@ -48,9 +48,7 @@ fn an_ended_interpreter_is_refused_wherever_it_is_named() {
     refuses(&runtime, Rule::Gil12, || interp.attach(|_| ()));
     refuses(&runtime, Rule::Gil12, || interp.end());
     refuses(&runtime, Rule::Gil12, || runtime.attach(|token| token.attach_other(&interp, |_| ())).unwrap());
-    thread::scope(|scope| {
-        scope.spawn(|| refused(interp.attach(|_| ()), Rule::Gil12));
-    });
+    thread::scope(|scope| scope.spawn(|| refused(interp.attach(|_| ()), Rule::Gil12)).join().unwrap());
     // Its memory is used again, and it is not taken for the next one.
     let next = runtime.new_interpreter(ISOLATED).unwrap();
     refuses(&runtime, Rule::Gil12, || interp.attach(|_| ()));
@@ -299,5 +297,29 @@ fn a_thread_that_is_ending_may_be_refused_but_is_answered() {
     // Which thread-local goes first is up to the platform.
     let answer = receiver.recv().unwrap();
     assert!(matches!(answer, Ok(()) | Err(Error::ThreadEnding)), "{answer:?}");
+    runtime.attach(|_| ()).unwrap();
+}
+
+/// The desk of an OS thread is not that of the logical threads that a scheduler runs on it.
+#[cfg(feature = "controlled")]
+#[test]
+fn a_logical_thread_is_refused() {
+    use cloister::control::{Scheduler, Step};
+    let runtime = std::sync::Arc::new(start());
+    let main = runtime.main();
+    main.attach(|_| ()).unwrap();
+    let shared = std::sync::Arc::clone(&runtime);
+    let body: Box<dyn FnMut(()) -> [Option<Error>; 4]> = Box::new(move |()| {
+        [
+            main.attach(|_| ()).err(),
+            main.end().err(),
+            shared.new_interpreter(ISOLATED).err(),
+            Runtime::start(Settings::default()).err(),
+        ]
+    });
+    let mut scheduler = Scheduler::new([body]);
+    let refused = [Error::LogicalThread, Error::Main, Error::LogicalThread, Error::LogicalThread];
+    assert_eq!(scheduler.call(0, 0, ()), Ok(Step::Done(refused.map(Some))));
+    drop(scheduler);
     runtime.attach(|_| ()).unwrap();
 }

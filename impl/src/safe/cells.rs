@@ -88,7 +88,6 @@ impl<'i, T: ?Sized> Here<'i, T> {
     /// # Ok::<(), Error>(())
     /// ```
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "the token is what is borrowed mutably")]
     pub fn get_mut<'a>(&'a self, _token: &'a mut Token<'i>) -> &'a mut T {
         // SAFETY: there is one token of `'i`, and it is lent mutably for `'a`: no other borrow of
         // any `Here<'i, _>` is alive.
@@ -189,7 +188,6 @@ impl<T: ?Sized> Kept<T> {
     ///
     /// [`Error::OtherInterpreter`]: the token is of another interpreter.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "the token is what is borrowed mutably")]
     pub fn get_mut<'a>(&'a self, token: &'a mut Token<'_>) -> Result<&'a mut T, Error> {
         self.check(token)?;
         // SAFETY: as in `get`; and since the token is lent mutably, no other borrow is alive.

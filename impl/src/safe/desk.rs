@@ -12,11 +12,11 @@
 
 use super::error::Error;
 use super::interpreter::Interpreter;
-use super::shared::{Away, Entry, Shared};
+use super::seat::{Member, Seat, must};
+use super::shared::{Entry, Shared};
 use crate::interp::Interp;
 use crate::sync;
 use crate::thread::Thread;
-use crate::tstate::Tstate;
 use cloister_specs::{InterpreterConfig, Refusal};
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -36,134 +36,11 @@ pub(super) struct Desk {
     members: RefCell<Vec<Rc<Member>>>,
 }
 
-/// An OS thread in a runtime.
-struct Member {
-    thread: Thread,
-    shared: Arc<Shared>,
-}
-
-/// An OS thread in an interpreter.
-pub(super) struct Seat {
-    interp: Interp,
-    tstate: Tstate,
-    member: Rc<Member>,
-    shared: Arc<Shared>,
-    entry: Arc<Entry>,
-}
-
-impl Seat {
-    fn new(member: &Rc<Member>, entry: Arc<Entry>) -> Rc<Seat> {
-        let (interp, tstate) = (entry.interp, entry.tstate);
-        let (member, shared) = (Rc::clone(member), Arc::clone(&member.shared));
-        Rc::new(Seat { interp, tstate, member, shared, entry })
-    }
-
-    pub(super) fn interp(&self) -> Interp {
-        self.interp
-    }
-
-    #[inline]
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    #[inline]
-    pub(super) fn thread(&self) -> &Thread {
-        &self.member.thread
-    }
-
-    #[inline]
-    fn restore(&self) -> Result<(), Refusal> {
-        self.thread().restore_thread(self.tstate)
-    }
-
-    /// Hands the GIL over if somebody asked for it.
-    #[inline]
-    pub(super) fn poll(&self) {
-        must(self.thread().eval_breaker_poll());
-    }
-
-    /// Leaves it for a while: it stays in use, its GIL is dropped.
-    pub(super) fn detach(&self) -> Detached<'_> {
-        let away = self.entry.leave_for_now();
-        //= specs/rules/gil.md#gil-16
-        //# SaveThread MUST answer with the thread state that was current, leave none current, and have
-        //# dropped its GIL.
-        must(self.thread().save_thread());
-        Detached { seat: self, _away: away }
-    }
-
-    /// Goes to another interpreter of the same runtime for a while.
-    pub(super) fn swap(&self, desk: &Desk, interp: &Interpreter) -> Result<Swapped<'_>, Error> {
-        if !Arc::ptr_eq(self.shared(), interp.shared()) {
-            return Err(Error::OtherRuntime);
-        }
-        let away = self.entry.leave_for_now();
-        let inner = desk.take_seat(&self.member, interp, |seat| {
-            //= specs/rules/tls.md#tls-20
-            //# Swap MUST answer with the thread state that was current before, and make the given one current.
-            self.thread().thread_state_swap(Some(seat.tstate)).map(|_| ())
-        })?;
-        Ok(Swapped { outer: self, inner, _away: away })
-    }
-
-    /// Creates an interpreter, and comes back.
-    pub(super) fn create(&self, desk: &Desk, config: &InterpreterConfig) -> Result<Interpreter, Error> {
-        if self.shared().closed() {
-            return Err(Error::Ended);
-        }
-        let _away = self.entry.leave_for_now();
-        let interp = desk.created(&self.member, config)?;
-        must(self.thread().thread_state_swap(Some(self.tstate)));
-        Ok(interp)
-    }
-}
-
-/// Between leaving a seat and coming back.
-pub(super) struct Detached<'s> {
-    seat: &'s Seat,
-    _away: Away<'s>,
-}
-
-impl Drop for Detached<'_> {
-    fn drop(&mut self) {
-        must(self.seat.restore());
-    }
-}
-
-/// Attached to another interpreter.
-pub(super) struct Swapped<'s> {
-    outer: &'s Seat,
-    inner: Rc<Seat>,
-    _away: Away<'s>,
-}
-
-impl Swapped<'_> {
-    pub(super) fn inner(&self) -> &Seat {
-        &self.inner
-    }
-}
-
-impl Drop for Swapped<'_> {
-    fn drop(&mut self) {
-        must(self.outer.thread().thread_state_swap(Some(self.outer.tstate)));
-    }
-}
-
-/// A seat that its OS thread left for a while is nobody else's to take away, so coming back
-/// is never refused. If it were, a token would stand for a GIL that is not held.
-fn must<T>(result: Result<T, Refusal>) -> T {
-    result.unwrap_or_else(|refusal| {
-        eprintln!("cloister: a fault of the runtime: {refusal}");
-        std::process::abort()
-    })
-}
-
 /// A seat in use, by address: see [`Desk::remove`].
 #[derive(Clone, Copy)]
-struct InUse(NonNull<Seat>);
+struct Held(NonNull<Seat>);
 
-impl InUse {
+impl Held {
     #[inline]
     fn seat(&self) -> &Seat {
         // SAFETY: made for a seat that this OS thread has just taken, and used by the closure that
@@ -174,7 +51,7 @@ impl InUse {
 
 /// Attached to an interpreter; dropping it leaves.
 pub(super) struct Inside {
-    seat: InUse,
+    seat: Held,
     /// Was the OS thread attached to the runtime before?
     before: bool,
 }
@@ -202,7 +79,7 @@ impl Inside {
     pub(super) fn end(self) -> Result<(), Error> {
         let seat = self.seat();
         seat.shared().end(seat.thread(), &seat.entry)?;
-        let (interp, before) = (seat.interp, self.before);
+        let (interp, before) = (seat.interp(), self.before);
         // It has left: there is nothing to leave any more.
         mem::forget(self);
         sync::set_attached(before);
@@ -217,12 +94,12 @@ impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
         let seat = self.seat.seat();
-        // Read while the GIL is held: who closes a runtime and then finds this seat in use
-        // leaves it to this thread to clean up.
-        let closed = seat.shared().closed();
         must(seat.thread().save_thread());
         sync::set_attached(self.before);
-        if closed {
+        // Left first, then looked: `Shared::close` does it the other way round, so one of the two
+        // sees what the other did, and cleans up.
+        sync::barrier::light();
+        if seat.shared().closed() {
             clean_up(seat.shared());
         }
     }
@@ -230,22 +107,25 @@ impl Drop for Inside {
 
 /// Takes the seat that was taken last, if it is in this interpreter and its GIL is free.
 #[inline]
-fn enter_last(interp: &Interpreter) -> Option<InUse> {
+fn enter_last(interp: &Interpreter) -> Option<Held> {
     let last = LAST.get()?;
     // SAFETY: `Desk::remove` and the end of the desk empty `LAST` before a seat is freed.
     let seat = unsafe { last.as_ref() };
-    (fits(seat, interp) && seat.thread().restore_own(seat.tstate)).then_some(InUse(last))
+    (fits(seat, interp) && seat.thread().restore_own(seat.tstate())).then_some(Held(last))
 }
 
 #[cold]
 #[inline(never)]
-fn enter_slowly(interp: &Interpreter) -> Result<InUse, Error> {
+fn enter_slowly(interp: &Interpreter) -> Result<Held, Error> {
+    if interp.id().is_none() {
+        return Err(Error::Ended);
+    }
     Desk::with(|desk| {
         let member = desk.member(interp.shared())?;
         let seat = desk.take_seat(&member, interp, Seat::restore)?;
         let last = NonNull::from(&*seat);
         LAST.set(Some(last));
-        Ok(InUse(last))
+        Ok(Held(last))
     })
 }
 
@@ -268,7 +148,7 @@ impl Desk {
     }
 
     /// Takes the seat in this interpreter; makes one if there is none, or none any more.
-    fn take_seat(
+    pub(super) fn take_seat(
         &self,
         member: &Rc<Member>,
         interp: &Interpreter,
@@ -302,17 +182,17 @@ impl Desk {
     }
 
     fn seat_in(&self, interp: Interp) -> Option<Rc<Seat>> {
-        self.seats.borrow().iter().find(|seat| seat.interp == interp).cloned()
+        self.seats.borrow().iter().find(|seat| seat.interp() == interp).cloned()
     }
 
     fn sit(&self, seat: Rc<Seat>) -> Rc<Seat> {
-        self.remove(|seat| !seat.tstate.listed());
+        self.remove(|seat| !seat.tstate().listed());
         self.seats.borrow_mut().push(Rc::clone(&seat));
         seat
     }
 
     fn forget(&self, interp: Interp) {
-        self.remove(|seat| seat.interp == interp);
+        self.remove(|seat| seat.interp() == interp);
     }
 
     /// Removes the seats of which this is true, but for those that the OS thread is in, or will
@@ -329,16 +209,8 @@ impl Desk {
     }
 
     /// The OS thread as a member of this runtime, with no thread state current.
-    //= specs/rules/tls.md#tls-5
-    //# A thread MUST NOT restore a thread state while it has a current one.
     fn member(&self, shared: &Arc<Shared>) -> Result<Rc<Member>, Error> {
-        #[cfg(feature = "controlled")]
-        if sync::control::running() {
-            return Err(Error::LogicalThread);
-        }
-        if sync::current().is_some() {
-            return Err(Error::Attached);
-        }
+        outside()?;
         if sync::attached() && !self.away_from(shared) {
             return Err(Error::OtherRuntime);
         }
@@ -380,7 +252,11 @@ impl Desk {
     }
 
     /// Creates an interpreter; its thread state is current then.
-    fn created(&self, member: &Rc<Member>, config: &InterpreterConfig) -> Result<Interpreter, Error> {
+    pub(super) fn created(
+        &self,
+        member: &Rc<Member>,
+        config: &InterpreterConfig,
+    ) -> Result<Interpreter, Error> {
         let (interp, tstate) = member.thread.new_interpreter_from_config(config)?;
         let entry = member.shared.created(interp, tstate);
         self.sit(Seat::new(member, entry));
@@ -396,19 +272,18 @@ impl Desk {
     /// member no longer. What is in use is left to those who use it.
     fn close(&self, shared: &Arc<Shared>) {
         let known = self.members.borrow().iter().any(|m| Arc::ptr_eq(&m.shared, shared));
-        if sync::current().is_some() || (!known && sync::attached()) {
+        if outside().is_err() || (!known && sync::attached()) {
             return;
         }
         for interp in shared.subs() {
-            if !shared.busy(interp) {
-                self.end_unused(shared, interp);
-            }
+            while !shared.busy(interp) && self.end_unused(shared, interp) == Some(false) {}
         }
         self.give_up_closed();
     }
 
-    /// Ends an interpreter of a closed runtime; fails if somebody uses it after all.
-    fn end_unused(&self, shared: &Arc<Shared>, interp: Interp) -> Option<()> {
+    /// Ends an interpreter of a closed runtime, if nobody came between; `None`: it cannot be
+    /// entered, as others have ended it or memory ran out.
+    fn end_unused(&self, shared: &Arc<Shared>, interp: Interp) -> Option<bool> {
         let known = self.members.borrow().iter().find(|m| Arc::ptr_eq(&m.shared, shared)).cloned();
         let member = match known {
             Some(member) => member,
@@ -416,13 +291,20 @@ impl Desk {
         };
         let entry = match self.seat_in(interp) {
             Some(seat) => Arc::clone(&seat.entry),
-            None => shared.make(&member.thread, interp).ok()?,
+            None => {
+                let entry = shared.make(&member.thread, interp).ok()?;
+                Arc::clone(&self.sit(Seat::new(&member, entry)).entry)
+            }
         };
-        member.thread.restore_thread(entry.tstate).ok()?;
-        if shared.end(&member.thread, &entry).is_err() {
+        if member.thread.restore_thread(entry.tstate).is_err() {
+            self.forget(interp);
+            return Some(false);
+        }
+        let ended = shared.end(&member.thread, &entry).is_ok();
+        if !ended {
             must(member.thread.save_thread());
         }
-        Some(())
+        Some(ended)
     }
 
     /// Is no longer a member of the runtimes that were closed, but for one that the OS thread
@@ -437,7 +319,7 @@ impl Desk {
             .cloned()
             .collect();
         self.members.borrow_mut().retain(|m| !left.iter().any(|l| Rc::ptr_eq(l, m)));
-        self.remove(|seat| left.iter().any(|m| Rc::ptr_eq(m, &seat.member)));
+        self.remove(|seat| left.iter().any(|m| Rc::ptr_eq(m, seat.member())));
         drop(left);
         sync::set_attached(before);
     }
@@ -452,11 +334,22 @@ impl Drop for Desk {
     }
 }
 
+/// Is no thread state current in this OS thread?
+//= specs/rules/tls.md#tls-5
+//# A thread MUST NOT restore a thread state while it has a current one.
+pub(super) fn outside() -> Result<(), Error> {
+    #[cfg(feature = "controlled")]
+    if sync::control::running() {
+        return Err(Error::LogicalThread);
+    }
+    if sync::current().is_some() { Err(Error::Attached) } else { Ok(()) }
+}
+
 #[inline]
 fn fits(seat: &Seat, interp: &Interpreter) -> bool {
     #[cfg(feature = "controlled")]
     if sync::control::running() {
         return false;
     }
-    seat.interp == interp.raw() && !interp.shared().closed()
+    seat.interp() == interp.raw() && !interp.shared().closed()
 }

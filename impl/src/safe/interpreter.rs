@@ -101,8 +101,8 @@ impl Interpreter {
     /// # Errors
     ///
     /// [`Error::Ended`] (GIL-12): it has ended before. [`Error::Main`] (LIFE-11): it is the main
-    /// one. [`Error::InUse`] (LIFE-10): somebody is attached to it, waits to be, or will come back
-    /// to it. [`Error::Attached`] (TLS-5): the OS thread is attached to another interpreter.
+    /// one. [`Error::InUse`] (LIFE-10): somebody is attached to it, waits to be, will come back to
+    /// it, or has not quite left. [`Error::Attached`] (TLS-5): the OS thread is attached to another interpreter.
     /// [`Error::OtherRuntime`]: it is attached to another runtime.
     pub fn end(&self) -> Result<(), Error> {
         //= specs/rules/life.md#life-11

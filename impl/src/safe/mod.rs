@@ -45,6 +45,7 @@ mod desk;
 mod error;
 mod interpreter;
 mod runtime;
+mod seat;
 mod shared;
 mod token;
 

@@ -1,13 +1,12 @@
 //! The owner of a runtime.
 
-use super::desk::{Desk, clean_up};
+use super::desk::{Desk, clean_up, outside};
 use super::error::Error;
 use super::interpreter::Interpreter;
 use super::shared::Shared;
 use super::token::Token;
 use crate::runtime::{self, Settings};
 use crate::snapshot::Snapshot;
-use crate::sync;
 use cloister_specs::InterpreterConfig;
 use std::fmt;
 use std::sync::Arc;
@@ -52,9 +51,7 @@ impl Runtime {
     /// [`Error::OtherRuntime`]: it is attached to another runtime. [`Error::NoMemory`].
     pub fn start(settings: Settings) -> Result<Runtime, Error> {
         Desk::with(|desk| {
-            if sync::current().is_some() {
-                return Err(Error::Attached);
-            }
+            outside()?;
             let (raw, thread) = runtime::Runtime::start(settings)?;
             let tstate = thread.save_thread()?;
             let interp = raw.main().ok_or(Error::Ended)?;

@@ -1,9 +1,10 @@
 //! Being attached, as a value.
 
 use super::cells::{Here, Kept};
-use super::desk::{Desk, Seat};
+use super::desk::Desk;
 use super::error::Error;
 use super::interpreter::Interpreter;
+use super::seat::Seat;
 use super::{Brand, NotSend};
 use crate::serial::Serial;
 use cloister_specs::InterpreterConfig;
