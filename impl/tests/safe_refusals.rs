@@ -211,6 +211,16 @@ fn dropping_a_runtime_ends_what_is_left() {
 }
 
 #[test]
+fn a_thread_that_was_elsewhere_when_its_runtime_was_dropped_is_not_let_in() {
+    let runtime = start();
+    let main = runtime.main();
+    main.attach(|_| ()).unwrap();
+    thread::spawn(move || drop(runtime)).join().unwrap();
+    refused(main.attach(|_| ()), Rule::Gil12);
+    start().attach(|_| ()).unwrap();
+}
+
+#[test]
 fn a_runtime_that_is_dropped_while_somebody_is_attached_lets_him_finish() {
     let runtime = start();
     let [used, idle] = [(); 2].map(|()| runtime.new_interpreter(ISOLATED).unwrap());

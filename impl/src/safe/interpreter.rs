@@ -137,3 +137,29 @@ impl fmt::Debug for Interpreter {
         f.debug_struct("Interpreter").field("id", &self.id()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InterpreterConfig, Runtime, Settings};
+    use super::*;
+    use std::thread;
+
+    /// [`Interpreter::end`] of one who found nobody, just before somebody came.
+    #[test]
+    fn whether_it_is_in_use_is_asked_again_when_the_gil_is_held() {
+        let runtime = Runtime::start(Settings::default()).unwrap();
+        let interp = runtime.new_interpreter(&InterpreterConfig::ISOLATED).unwrap();
+        let end = || Inside::enter(&interp).and_then(Inside::end);
+        interp
+            .attach(|token| {
+                token.detach(|| assert_eq!(end(), Err(Error::InUse)));
+                token.detach(|| {
+                    thread::scope(|scope| assert_eq!(scope.spawn(end).join().unwrap(), Err(Error::InUse)));
+                });
+                assert_eq!(token.interpreter(), interp);
+            })
+            .unwrap();
+        assert_eq!(end(), Ok(()));
+        assert_eq!(end(), Err(Error::Ended));
+    }
+}
