@@ -5,7 +5,8 @@
 //! runtime ([`Thread`]) has at most one of them *current*, and then holds the *GIL* of
 //! its interpreter: one of its own, or the main interpreter's.
 //!
-//! This is the *raw face*: each method of [`Thread`] is a call of the C API of CPython
+//! There are two faces. The [`safe`] one is for embedders: a wrong use does not compile, or is
+//! refused. What follows is the *raw face*: each method of [`Thread`] is a call of the C API of CPython
 //! 3.12, named after it. A wrong call is [refused](cloister_specs::Refusal), naming the
 //! rule that it would break, and changes nothing.
 //!
@@ -35,6 +36,7 @@
 //! | `tstate`, `interp`, `thread` | a slot and a handle of each |
 //! | `lists`, `runtime` | the list lock and what it guards |
 //! | `ops` | the operations |
+//! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
 pub mod faults;
@@ -45,6 +47,7 @@ mod ops;
 mod pending;
 mod pool;
 mod runtime;
+pub mod safe;
 mod serial;
 mod snapshot;
 mod sync;

@@ -247,4 +247,25 @@ impl Thread {
         self.use_held(old);
         self.leave(if self.seeded(Seeded::SwapLeavesWrong) { new } else { old });
     }
+
+    /// [`Thread::restore_thread`] of a thread state that was made and bound by this thread
+    /// through the safe face, for when that need not wait: answers whether it is current now.
+    ///
+    /// Who may clear it needs this GIL, and so does who may end its interpreter; holding it,
+    /// that the thread state is alive says the rest.
+    #[inline]
+    pub(crate) fn restore_own(&self, tstate: Tstate) -> bool {
+        let Some(gil) = tstate.slot.gil.load() else { return false };
+        if self.current().is_some() || !gil.claim() {
+            return false;
+        }
+        if !tstate.alive() || !tstate.listed() {
+            gil.give_back();
+            return false;
+        }
+        self.called(OpKind::RestoreThread, tstate);
+        gil.settle(self, tstate);
+        self.enter(tstate);
+        self.returned(Ok::<(), Rule>(())).is_ok()
+    }
 }

@@ -32,10 +32,12 @@ pub(crate) fn set_current(tstate: Option<Tstate>) {
 }
 
 /// Is this thread attached to a runtime?
+#[inline]
 pub(crate) fn attached() -> bool {
     ATTACHED.with(Cell::get)
 }
 
+#[inline]
 pub(crate) fn set_attached(attached: bool) {
     ATTACHED.with(|a| a.set(attached));
 }
