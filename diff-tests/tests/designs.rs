@@ -6,12 +6,13 @@ use cloister_diff_tests::capsule::Capsule;
 use cloister_diff_tests::citations::project_root;
 use cloister_diff_tests::designs::GilMode;
 use cloister_diff_tests::designs::declared::Declared;
+use cloister_diff_tests::designs::differences::markdown;
 use cloister_diff_tests::designs::judge::{Judged, judge_all};
 use cloister_diff_tests::designs::rows::{Row, turned};
 use cloister_diff_tests::designs::show::{capsule, show};
 use cloister_diff_tests::designs::table::{readme, text};
 use cloister_diff_tests::model_run::play;
-use cloister_model::check::{Bounds, Verdict, Watch, explore};
+use cloister_model::check::{Bounds, Scope, Verdict, Watch, explore};
 use cloister_model::{Design, Grain};
 use cloister_specs::text::{Expect, Script};
 use std::sync::OnceLock;
@@ -129,8 +130,9 @@ fn a_mended_fault_is_judged_by_the_rule_that_it_breaks() {
     let mended: Vec<_> = table().iter().filter(|judged| judged.row.mends()).collect();
     assert!(mended.len() > 5, "{}", mended.len());
     for judged in mended {
-        let unmended = Row { turned: None, ..judged.row.clone() };
-        let found = explore(&unmended.scope(), 2, 1_000_000, &Watch::default());
+        let design = Design::by_name(judged.row.base).expect("a named design");
+        let unmended = Scope { design, ..judged.row.scope() };
+        let found = explore(&unmended, 2, 1_000_000, &Watch::default());
         assert!(found.broke, "{}: nothing was broken before", judged.row);
     }
 }
@@ -189,5 +191,14 @@ fn the_readme_tells_of_the_knobs() {
     let (before, rest) = text.split_once(BEGIN).expect("the README has a place for the knobs");
     let (_, after) = rest.split_once(END).expect("and that place ends");
     let right = format!("{before}{BEGIN}\n{}\n{END}{after}", readme(table(), &declared()));
+    common::generated(&path, &right);
+}
+
+#[test]
+fn the_differences_are_those_of_the_two_designs() {
+    let declared = Declared::of_the_project().expect("the file is right");
+    let path = project_root().expect("tests run where the sources are").join("specs/differences.md");
+    let right = markdown(&declared);
+    assert!(right.contains("`eval-breaker` | as-computed | exact | broken PEND-5"));
     common::generated(&path, &right);
 }

@@ -43,7 +43,37 @@ fn holds(name: &str, ops: &[OpKind], bounds: Bounds, grain: Grain, change: impl 
 #[test]
 fn pend() {
     use OpKind::*;
-    let ops = [NewInterpreterFromConfig, ThreadStateNew, ThreadStateBind, ThreadStateSwap, SaveThread, RestoreThread, EvalBreakerPoll, AddPendingCall, MakePendingCalls];
-    holds("pend", &ops, Bounds::new(2, 1, 2), Grain::Merged, |s| Scope { pending: vec![PendingCall::Fails, PendingCall::Blocks], queued: 1, ..s});
-    holds("fin pend", &[Finalize, Initialize, StartThread, RunThread, ThreadStateDeleteCurrent, AddPendingCall, EvalBreakerPoll, SaveThread, RestoreThread], Bounds::new(2, 1, 2), Grain::Atomic, |s| s);
+    let ops = [
+        NewInterpreterFromConfig,
+        ThreadStateNew,
+        ThreadStateBind,
+        ThreadStateSwap,
+        SaveThread,
+        RestoreThread,
+        EvalBreakerPoll,
+        AddPendingCall,
+        MakePendingCalls,
+    ];
+    holds("pend", &ops, Bounds::new(2, 1, 2), Grain::Merged, |s| Scope {
+        pending: vec![PendingCall::Fails, PendingCall::Blocks],
+        queued: 1,
+        ..s
+    });
+    holds(
+        "fin pend",
+        &[
+            Finalize,
+            Initialize,
+            StartThread,
+            RunThread,
+            ThreadStateDeleteCurrent,
+            AddPendingCall,
+            EvalBreakerPoll,
+            SaveThread,
+            RestoreThread,
+        ],
+        Bounds::new(2, 1, 2),
+        Grain::Atomic,
+        |s| s,
+    );
 }

@@ -85,12 +85,17 @@ macro_rules! caught_among {
     };
 }
 
-const ACQUIRING: [OpKind; 6] =
-    [ThreadStateNew, ThreadStateBind, AcquireThread, ReleaseThread, EvalBreakerPoll, ThreadStateDeleteCurrent];
+const ACQUIRING: [OpKind; 6] = [
+    ThreadStateNew,
+    ThreadStateBind,
+    AcquireThread,
+    ReleaseThread,
+    EvalBreakerPoll,
+    ThreadStateDeleteCurrent,
+];
 const ENSURING: [OpKind; 6] =
     [NewInterpreterFromConfig, ThreadStateSwap, SaveThread, GilStateEnsure, GilStateRelease, GilStateCheck];
-const PENDING: [OpKind; 5] =
-    [ThreadStateSwap, SaveThread, EvalBreakerPoll, AddPendingCall, MakePendingCalls];
+const PENDING: [OpKind; 5] = [ThreadStateSwap, SaveThread, EvalBreakerPoll, AddPendingCall, MakePendingCalls];
 const ENDING: [OpKind; 8] = [
     Initialize,
     Finalize,

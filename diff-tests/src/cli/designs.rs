@@ -5,6 +5,7 @@ use super::check::{design_report, judge_with_progress};
 use super::{CliError, Context, Exit, write_json};
 use crate::designs::GilMode;
 use crate::designs::declared::Declared;
+use crate::designs::rows::{apart, showing};
 use crate::designs::table::{readme, text};
 use crate::model_run::draw_run;
 use cloister_model::check::{Scope, Verdict, Watch, judge};
@@ -57,7 +58,8 @@ pub(super) fn configs(gil: Option<GilMode>) -> Vec<InterpreterConfig> {
 fn one(args: &DesignsArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
     let design = parse(&args.words)?;
     let whole = Scope::whole("asked for", design, args.grain, args.bounds);
-    let scope = Scope { configs: configs(args.gil), ..whole };
+    let knobs = apart(&design, &Design::CLOISTER);
+    let scope = showing(Scope { configs: configs(args.gil), ..whole }, &knobs);
     let watch = Watch { stop: context.progress.flag(), progress: None };
     let bar = context.progress.stage(design.to_string(), None);
     let workers = available_parallelism().map_or(1, usize::from);

@@ -3,6 +3,8 @@
 use super::args::ExploreArgs;
 use super::designs::{configs, parse};
 use super::{CliError, Context, Exit};
+use crate::designs::rows::{apart, showing};
+use cloister_model::Design;
 use cloister_model::check::{Scope, serve};
 use std::net::TcpListener;
 use std::thread::sleep;
@@ -13,7 +15,8 @@ pub fn run(args: ExploreArgs, context: &mut Context<'_>) -> Result<Exit, CliErro
     let words: Vec<String> = std::iter::once(args.design).chain(args.settings).collect();
     let design = parse(&words)?;
     let whole = Scope::whole("explored", design, args.grain, args.bounds);
-    let scope = Scope { configs: configs(args.gil), ..whole };
+    let knobs = apart(&design, &Design::CLOISTER);
+    let scope = showing(Scope { configs: configs(args.gil), ..whole }, &knobs);
     // The Explorer panics where it cannot listen, so somebody else has to try before.
     let taken = |error| CliError::Usage(format!("{}: cannot listen there: {error}", args.address));
     let address = TcpListener::bind(args.address).and_then(|socket| socket.local_addr()).map_err(taken)?;

@@ -150,6 +150,12 @@ impl Declared {
         }
     }
 
+    /// What is declared of this setting in `cloister`.
+    pub fn of_setting<'a>(&'a self, knob: &'a str, setting: &'a str) -> impl Iterator<Item = &'a Entry> {
+        let is = move |e: &&Entry| e.knob.as_deref() == Some(knob) && e.setting.as_deref() == Some(setting);
+        self.0.iter().filter(|entry| entry.base == cloister()).filter(is)
+    }
+
     /// What is wrong with the verdict of this row, or with what is declared of it.
     pub fn contradicts(&self, judged: &Judged) -> Option<String> {
         let problem = match self.of(judged) {

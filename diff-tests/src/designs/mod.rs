@@ -14,6 +14,7 @@
 
 pub mod breaches;
 pub mod declared;
+pub mod differences;
 pub mod judge;
 pub mod rows;
 pub mod show;

@@ -40,13 +40,13 @@ fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
         ("drop-request", _, GilMode::Shared) => TWO_INTERPRETERS,
         ("tstate-in-use" | "gilstate-unbind", _, _) => TWO_TSTATES,
         ("own-gil-shared-obmalloc", _, GilMode::Own) => CREATION,
-        ("finish-pending", _, _) => Bounds::new(1, 1, 1),
-        ("eval-breaker" | "failed-pending" | "failed-thread" | "delete-except" | "empty-interp", _, _) => {
-            TWO_TSTATES
-        }
-        ("daemon-threads" | "exiting-waiter", _, _) => TWO_TSTATES,
+        ("finish-pending" | "failed-pending" | "empty-interp", _, _) => Bounds::new(1, 1, 1),
+        ("ensure-errors" | "eval-breaker", _, _) => Bounds::new(2, 1, 1),
+        ("failed-thread", _, _) => Bounds::new(1, 1, 2),
+        ("daemon-threads" | "exiting-waiter" | "delete-except", _, _) => TWO_TSTATES,
         ("thread-start", _, _) => Bounds::new(2, 1, 3),
-        ("legacy-creation" | "id-order", _, _) => CREATION,
+        ("head-tstate", _, _) => TWO_INTERPRETERS,
+        ("gilstate-check" | "legacy-creation" | "id-order" | "fork-clear" | "fork-in-sub", _, _) => CREATION,
         // An address is used again while two threads wait.
         ("last-holder", _, GilMode::Shared) => Bounds::new(3, 2, 3),
         _ => WIDE,
@@ -114,10 +114,53 @@ fn calls(knob: &str) -> Option<&'static [OpKind]> {
     })
 }
 
+/// The scope with the calls and settings that show what these knobs do. Where all of them
+/// belong to the engine, it is the scope itself.
+pub fn showing(scope: Scope, knobs: &[&str]) -> Scope {
+    let mut ops: Vec<OpKind> = knobs.iter().filter_map(|knob| calls(knob)).flatten().copied().collect();
+    if ops.is_empty() {
+        return scope;
+    }
+    if knobs.iter().any(|knob| calls(knob).is_none()) {
+        ops.extend(&scope.ops);
+    }
+    ops.sort_unstable();
+    ops.dedup();
+    let mut configs = vec![scope.configs[0]];
+    if ops.contains(&OpKind::Fork) {
+        configs.push(InterpreterConfig { allow_fork: true, ..configs[0] });
+    }
+    let mut faults = vec![None];
+    if knobs.contains(&"id-order") || knobs.contains(&"legacy-creation") {
+        faults.push(Some(Fault::InterpAlloc));
+    }
+    if knobs.contains(&"legacy-creation") {
+        faults.push(Some(Fault::MainInit));
+    }
+    Scope {
+        ops,
+        configs,
+        faults,
+        pending: vec![PendingCall::Succeeds, PendingCall::Fails],
+        queued: if knobs.contains(&"finish-pending") { 2 } else { 1 },
+        ensures: 1,
+        spurious: false,
+        ..scope
+    }
+}
+
+/// The knobs in which two designs differ.
+pub fn apart(one: &Design, other: &Design) -> Vec<&'static str> {
+    Design::KNOBS.iter().filter(|k| (k.get)(one) != (k.get)(other)).map(|k| k.name).collect()
+}
+
 /// Bounds for a base in which other faults are at work, and runs go on after they broke a
 /// rule: that leads far.
-fn mended_bounds(knob: &str) -> Bounds {
+fn mended_bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
     match knob {
+        // Another fault than the mended one takes two thread states.
+        "eval-breaker" => TWO_TSTATES,
+        _ if calls(knob).is_some() => bounds(knob, setting, gil),
         // What a creation answers is up to its thread alone.
         "out-of-memory" | "own-gil-shared-obmalloc" | "creation-errors" => Bounds::new(1, 3, 4),
         "tstate-in-use" => WIDE,
@@ -157,31 +200,8 @@ impl Row {
     /// The scope that it is judged in.
     pub fn scope(&self) -> Scope {
         let whole = Scope::whole(&self.to_string(), self.design(), self.grain, self.bounds);
-        let configs = self.gil.configs();
-        let Some((name, calls)) = self.turned.and_then(|(knob, _)| Some((knob.name, calls(knob.name)?)))
-        else {
-            return Scope { configs, only: self.only, ..whole };
-        };
-        let may_fork = InterpreterConfig { allow_fork: true, ..configs[0] };
-        Scope {
-            ops: calls.to_vec(),
-            configs: if calls.contains(&OpKind::Fork) {
-                vec![configs[0], may_fork]
-            } else {
-                vec![configs[0]]
-            },
-            faults: match name {
-                "id-order" => vec![None, Some(Fault::InterpAlloc)],
-                "legacy-creation" => vec![None, Some(Fault::InterpAlloc), Some(Fault::MainInit)],
-                _ => vec![None],
-            },
-            pending: vec![PendingCall::Succeeds, PendingCall::Fails],
-            queued: if name == "finish-pending" { 2 } else { 1 },
-            ensures: 1,
-            spurious: false,
-            only: self.only,
-            ..whole
-        }
+        let knobs: Vec<&str> = self.turned.iter().map(|(knob, _)| knob.name).collect();
+        Scope { only: self.only, ..showing(Scope { configs: self.gil.configs(), ..whole }, &knobs) }
     }
 
     /// The areas of the rules that it is about.
@@ -267,7 +287,7 @@ pub fn mended(judged: &[Judged]) -> Vec<Row> {
             turned: Some((knob, ours)),
             gil: judged.row.gil,
             grain: Grain::Atomic,
-            bounds: mended_bounds(knob.name),
+            bounds: mended_bounds(knob.name, setting, judged.row.gil),
             only: Some(run.rule),
         })
     };

@@ -160,7 +160,9 @@ pub(super) fn all() -> Vec<Named> {
         area(Default, LIFE, acquiring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Default, LIFE, acquiring, Fine, bounds(2, 2, 2), SUCCEEDS),
         area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 2, 3), SUCCEEDS),
-        with(area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 1, 2), "sub-interpreters"), |s| s.ensures = 3),
+        with(area(Quick, &["GILSTATE"], ensuring, Atomic, bounds(2, 1, 2), "sub-interpreters"), |s| {
+            s.ensures = 3
+        }),
         area(Default, &["GILSTATE"], ensuring, Merged, bounds(2, 2, 2), SUCCEEDS),
         area(Default, &["GILSTATE"], ensuring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Quick, &["PEND"], pending, Atomic, bounds(2, 1, 2), "sub-interpreters"),
