@@ -5,6 +5,7 @@
 //! list lock.
 
 use crate::gil::Gil;
+use crate::pending::Ring;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
 use crate::sync::AtomicStatic;
@@ -38,6 +39,10 @@ pub(crate) struct InterpSlot {
     pub(crate) gil: AtomicStatic<Gil>,
     /// The GIL that is its own, if it has one of its own.
     pub(crate) own: Gil,
+    /// Its pending calls; open while it is live.
+    pub(crate) ring: Ring,
+    /// Itself, while a thread runs pending calls in it.
+    busy: AtomicSerial,
 }
 
 /// The slots that no runtime uses.
@@ -56,6 +61,7 @@ impl InterpSlot {
         self.id.store(id, Ordering::Relaxed);
         self.tstates.store(0, Ordering::Relaxed);
         self.gil.store(None);
+        self.busy.store(None);
         //= specs/rules/life.md#life-15
         //# The settings of a live interpreter MUST be those of the configuration it was created with.
         self.flags.store(flags.bits(), Ordering::Relaxed);
@@ -107,6 +113,11 @@ impl InterpSlot {
         self.id.load(Ordering::Relaxed)
     }
 
+    /// Are its pending calls being run?
+    pub(crate) fn busy(&self) -> bool {
+        self.busy.load().is_some()
+    }
+
     /// Has it a GIL of its own? `None` while it has none at all.
     pub(crate) fn own_gil(&self) -> Option<bool> {
         self.gil.load().map(|gil| std::ptr::eq(gil, &self.own))
@@ -132,6 +143,16 @@ impl Interp {
     pub fn id(&self) -> Option<i64> {
         let id = self.slot.id();
         self.listed().then_some(id)
+    }
+
+    /// A thread that holds its GIL begins to run its pending calls.
+    pub(crate) fn set_busy(&self) {
+        self.slot.busy.store(Some(self.serial));
+    }
+
+    /// That run is over, and the interpreter perhaps as well.
+    pub(crate) fn set_idle(&self) {
+        self.slot.busy.forget(self.serial);
     }
 
     /// Does it still exist?

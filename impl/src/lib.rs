@@ -31,6 +31,7 @@
 //! | `sync` | locks, condition variables, waits, the thread-local; std or *controlled* |
 //! | `serial`, `pool` | identities, and the memory that handles name |
 //! | `gil` | taking a GIL, dropping it, handing it over |
+//! | `pending` | the rings of pending calls |
 //! | `tstate`, `interp`, `thread` | a slot and a handle of each |
 //! | `lists`, `runtime` | the list lock and what it guards |
 //! | `ops` | the operations |
@@ -41,6 +42,7 @@ mod gil;
 mod interp;
 mod lists;
 mod ops;
+mod pending;
 mod pool;
 mod runtime;
 mod serial;
@@ -51,10 +53,11 @@ pub mod trace;
 mod tstate;
 
 pub use interp::Interp;
-pub use ops::CreationFaults;
+pub use ops::{CreationFaults, EnsureError};
+pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};
 pub use serial::Serial;
-pub use snapshot::{GilInfo, InterpInfo, Snapshot, ThreadInfo, TstateInfo};
+pub use snapshot::{GilInfo, InterpInfo, RingInfo, Snapshot, ThreadInfo, TstateInfo};
 pub use thread::{AttachError, Thread};
 pub use tstate::Tstate;
 

@@ -1,6 +1,7 @@
 //! What a runtime holds, at a moment when its threads are stopped.
 
 use crate::interp::Interp;
+use crate::pending::Ring;
 use crate::runtime::Runtime;
 use crate::serial::Serial;
 use crate::tstate::Tstate;
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub tstates: Vec<TstateInfo>,
     /// The attached threads, in no order.
     pub threads: Vec<ThreadInfo>,
+    /// The ring of the main thread.
+    pub main_ring: RingInfo,
 }
 
 /// An interpreter.
@@ -34,6 +37,27 @@ pub struct InterpInfo {
     pub own_gil: Option<bool>,
     /// That GIL, if it has one of its own.
     pub gil: Option<GilInfo>,
+    /// Its ring of pending calls.
+    pub ring: RingInfo,
+    /// Are pending calls being run in it?
+    pub busy: bool,
+}
+
+/// A ring of pending calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingInfo {
+    /// How many there are.
+    pub calls: usize,
+    /// Is it signalled?
+    pub signalled: bool,
+}
+
+impl RingInfo {
+    fn of(ring: &Ring) -> Self {
+        let calls = ring.lock().len();
+        RingInfo { calls, signalled: ring.signalled() }
+    }
 }
 
 /// A GIL.
@@ -60,6 +84,8 @@ pub struct TstateInfo {
     pub status: StatusBits,
     /// The thread it is bound to.
     pub thread: Option<Serial>,
+    /// How many Ensures are outstanding on it.
+    pub ensures: u32,
 }
 
 /// An attached thread.
@@ -83,6 +109,7 @@ impl Runtime {
     /// [`Runtime::snapshot`], into one that is there.
     pub fn snapshot_into(&self, snapshot: &mut Snapshot) {
         let lists = self.inner().lists();
+        snapshot.main_ring = RingInfo::of(&self.inner().main_ring);
         snapshot.interps.clear();
         snapshot.interps.extend(lists.interps().iter().filter_map(|slot| {
             let own_gil = slot.own_gil();
@@ -97,6 +124,8 @@ impl Runtime {
                     last_holder: slot.own.last_holder(),
                     drop_request: slot.own.requested(),
                 }),
+                ring: RingInfo::of(&slot.ring),
+                busy: slot.busy(),
             })
         }));
         snapshot.tstates.clear();
@@ -107,6 +136,7 @@ impl Runtime {
                 interp: slot.interp()?.serial,
                 status: tstate.status(),
                 thread: slot.thread.load(),
+                ensures: slot.ensures.count(),
             })
         }));
         snapshot.threads.clear();

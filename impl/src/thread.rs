@@ -28,6 +28,7 @@ pub struct Thread {
     pub(crate) slot: &'static ThreadSlot,
     serial: Serial,
     pub(crate) sink: Sink,
+    main: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -91,7 +92,8 @@ impl Runtime {
         sink.of(serial);
         sync::set_current(None);
         sync::set_attached(true);
-        Ok(Thread { runtime: self.clone(), slot, serial, sink, not_send: PhantomData })
+        let main = self.inner().started_by(sync::identity());
+        Ok(Thread { runtime: self.clone(), slot, serial, sink, main, not_send: PhantomData })
     }
 }
 
@@ -110,6 +112,11 @@ impl Thread {
     #[inline]
     pub fn serial(&self) -> Serial {
         self.serial
+    }
+
+    /// Is this the main thread: the OS thread that started the runtime?
+    pub fn is_main_thread(&self) -> bool {
+        self.main
     }
 
     /// Its current thread state: `_PyThreadState_UncheckedGet`.

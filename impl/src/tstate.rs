@@ -8,11 +8,13 @@
 //! | `serial`, `interp`, `thread` | under the list lock |
 //! | `status`, all bits but `ACTIVE` | under the list lock; `FINALIZING` and `CLEARED` holding the GIL as well |
 //! | `status`, `ACTIVE` | by its thread, holding the GIL |
-//! | `in_use` | by its thread |
+//! | `in_use`, `runs_calls`, `ensures` | by its thread |
 //! | `gil` | by the call that creates it |
 //!
 //! The bit `BOUND_GILSTATE` is not stored: it follows from the gilstate slot of the
 //! thread, so the two cannot disagree.
+
+mod ensures;
 
 use crate::gil::Gil;
 use crate::interp::{Interp, InterpSlot};
@@ -21,6 +23,7 @@ use crate::serial::{AtomicSerial, Serial};
 use crate::sync::AtomicStatic;
 use crate::thread::ThreadSlot;
 use cloister_specs::StatusBits;
+use ensures::Ensures;
 use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -44,6 +47,8 @@ pub(crate) struct TstateSlot {
     status: AtomicU8,
     /// A call of its thread uses it.
     pub(crate) in_use: AtomicBool,
+    /// Its thread runs pending calls with it, and comes back to it.
+    pub(crate) runs_calls: AtomicBool,
     /// The thread it is bound to.
     pub(crate) thread: AtomicSerial,
     /// The GIL of its interpreter; none: not yet.
@@ -54,6 +59,7 @@ pub(crate) struct TstateSlot {
     interp_serial: AtomicSerial,
     /// Its place in the list of the runtime.
     pub(crate) place: AtomicUsize,
+    pub(crate) ensures: Ensures,
 }
 
 /// The slots that no runtime uses.
@@ -72,6 +78,8 @@ impl TstateSlot {
         self.thread.store(None);
         self.thread_slot.store(None);
         self.in_use.store(false, Ordering::Relaxed);
+        self.runs_calls.store(false, Ordering::Relaxed);
+        self.ensures.reset();
         self.set_status(StatusBits::INITIALIZED);
         self.serial.store(Some(serial));
         Tstate { slot: self, serial }

@@ -81,7 +81,7 @@ impl Gil {
         //= specs/rules/gil.md#gil-8
         //# Taking a GIL MUST reset the request that the taker would see.
         if !thread.seeded(Seeded::TakeKeepsRequest) {
-            self.request.store(false, Ordering::Relaxed);
+            self.unrequest();
         }
         self.conceal(counts);
     }
@@ -126,9 +126,9 @@ impl Gil {
     //# Once a waiter has asked, the holder of that GIL MUST see the request.
     fn ask(&self, thread: &Thread, tstate: Tstate) {
         if !thread.seeded(Seeded::RequestPerInterpreter) {
-            self.request.store(true, Ordering::Relaxed);
+            self.request();
         } else if let Some(interp) = tstate.slot.interp() {
-            interp.slot.own.request.store(true, Ordering::Relaxed);
+            interp.slot.own.request();
         }
         thread.trace(|| Event::Requested(self.named(tstate)));
     }
@@ -153,7 +153,7 @@ impl Gil {
         if !skipped && self.requested() && self.lock.last_holder.is(tstate.serial) {
             //= specs/rules/gil.md#gil-10
             //# A thread in the forced switch MUST have another thread that is about to take that GIL.
-            self.request.store(false, Ordering::Relaxed);
+            self.unrequest();
             counts.sleepers += 1;
             thread.trace(|| Event::SwitchWaitBegin(self.named(tstate)));
             counts.dozing += 1;

@@ -1,12 +1,15 @@
-//! The thread-local: the current thread state, and whether the OS thread is attached
-//! to a runtime. A scheduler exchanges both when it switches between logical threads.
+//! The thread-local: the current thread state, whether the OS thread is attached to a
+//! runtime, and its identity. A scheduler exchanges them when it switches between logical
+//! threads.
 
+use crate::serial::Serial;
 use crate::tstate::Tstate;
 use std::cell::Cell;
 
 thread_local! {
     static CURRENT: Cell<Option<Tstate>> = const { Cell::new(None) };
     static ATTACHED: Cell<bool> = const { Cell::new(false) };
+    static IDENTITY: Cell<Option<Serial>> = const { Cell::new(None) };
 }
 
 /// The current thread state of this thread.
@@ -29,12 +32,20 @@ pub(crate) fn set_attached(attached: bool) {
     ATTACHED.set(attached);
 }
 
+/// The identity of this thread, the same for as long as it lives.
+pub(crate) fn identity() -> Serial {
+    let identity = IDENTITY.get().unwrap_or_else(Serial::next);
+    IDENTITY.set(Some(identity));
+    identity
+}
+
 /// The thread-locals of a logical thread that does not run.
 #[cfg(feature = "controlled")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Locals {
     current: Option<Tstate>,
     attached: bool,
+    identity: Option<Serial>,
 }
 
 #[cfg(feature = "controlled")]
@@ -43,6 +54,7 @@ impl Locals {
     pub(crate) fn exchange(&mut self) {
         self.current = CURRENT.replace(self.current);
         self.attached = ATTACHED.replace(self.attached);
+        self.identity = IDENTITY.replace(self.identity);
     }
 
     /// The current thread state of that logical thread.

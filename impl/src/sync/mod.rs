@@ -25,7 +25,7 @@ mod static_ref;
 pub mod control;
 
 pub(crate) use condvar::{Condvar, Woken};
-pub(crate) use locals::{attached, current, set_attached, set_current};
+pub(crate) use locals::{attached, current, identity, set_attached, set_current};
 pub(crate) use mutex::{Guard, Mutex};
 pub(crate) use padded::Padded;
 pub(crate) use spin::{Spins, spin_while};
