@@ -125,6 +125,9 @@ fn every_answer_is_remembered_however_deep_ensures_nest() {
     w.refuses(Rule::Gilstate5, |t| t.gilstate_release(Locked));
 }
 
+//= specs/rules/gilstate.md#gilstate-3
+//= type=test
+//# Ensure MUST lead into the interpreter that the caller works for.
 #[test]
 fn a_callback_of_a_sub_interpreter_comes_back_to_it() {
     let w = World::new();
@@ -198,19 +201,20 @@ fn a_check_says_whether_the_thread_is_attached_also_beside_sub_interpreters() {
     in_a_fresh_thread(&w, |thread| assert!(!thread.gilstate_check()));
 }
 
-//= specs/rules/gilstate.md#gilstate-3
+//= specs/rules/gilstate.md#gilstate-12
 //= type=test
-//# Ensure MUST lead into the interpreter that the caller works for.
+//# A thread MUST NOT ensure for one interpreter while its gilstate slot names a thread state of
+//# another.
 #[test]
 fn a_caller_that_works_for_another_interpreter_is_refused() {
     let w = World::new();
     let (sub, t1) = w.isolated();
-    w.refuses(Rule::Gilstate3, |t| t.gilstate_ensure(w.main));
+    w.refuses(Rule::Gilstate12, |t| t.gilstate_ensure(w.main));
     w.thread.save_thread().unwrap();
-    w.refuses(Rule::Gilstate3, |t| t.gilstate_ensure(w.main));
+    w.refuses(Rule::Gilstate12, |t| t.gilstate_ensure(w.main));
     w.thread.restore_thread(t1).unwrap();
     w.thread.thread_state_swap(Some(w.t0)).unwrap();
-    w.refuses(Rule::Gilstate3, |t| t.gilstate_ensure(sub));
+    w.refuses(Rule::Gilstate12, |t| t.gilstate_ensure(sub));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use cloister_specs::{
     TstateView,
 };
 use cloister_traced::trace::{Answer, Argument};
-use cloister_traced::{GilInfo, Serial};
+use cloister_traced::{GilInfo, Ran, Serial};
 
 use super::recording::{Recording, Rest, THREADS};
 
@@ -108,6 +108,13 @@ impl Names {
             Answer::Tstate(Some(t)) => Reply::Tstate(Some(self.tstate(t)?)),
             Answer::Created(i, t) => Reply::Created { interp: self.interp(i)?, tstate: self.tstate(t)? },
             Answer::Failed(error) => Reply::Failed(error),
+            Answer::Ensured(state) => Reply::Ensured(state),
+            Answer::NotEnsured => Reply::NotEnsured,
+            Answer::Is(yes) => Reply::Is(yes),
+            Answer::Full => Reply::Full,
+            // No pending call is added, so none is run.
+            Answer::Ran(Ran { calls: 0, failed: false }) => Reply::Done,
+            Answer::Ran(_) => return None,
             Answer::Refused(_) => return None,
         })
     }

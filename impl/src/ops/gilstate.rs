@@ -43,7 +43,7 @@ impl Thread {
     ///
     /// # Errors
     ///
-    /// GIL-12: the interpreter has ended. GILSTATE-3: the thread state is of another one.
+    /// GIL-12: the interpreter has ended. GILSTATE-12: the thread state is of another one.
     /// TLS-4: it is not bound to this thread. TLS-6: it was cleared. LIFE-13: the
     /// interpreter is not live. Or memory ran out.
     //= specs/rules/gilstate.md#gilstate-1
@@ -93,10 +93,11 @@ impl Thread {
         if !tstate.listed() {
             return Err(Rule::Gil12.into());
         }
-        //= specs/rules/gilstate.md#gilstate-3
-        //# Ensure MUST lead into the interpreter that the caller works for.
+        //= specs/rules/gilstate.md#gilstate-12
+        //# A thread MUST NOT ensure for one interpreter while its gilstate slot names a thread state of
+        //# another.
         if elsewhere && !self.seeded(Seeded::EnsureTargetsMain) {
-            return Err(Rule::Gilstate3.into());
+            return Err(Rule::Gilstate12.into());
         }
         let ensures = &tstate.slot.ensures;
         if self.current() == Some(tstate) {
@@ -112,6 +113,8 @@ impl Thread {
     }
 
     /// Makes a thread state, and makes it current.
+    //= specs/rules/gilstate.md#gilstate-3
+    //# Ensure MUST lead into the interpreter that the caller works for.
     fn ensure_new(&self, interp: Interp, faults: &mut impl CreationFaults) -> Result<GilState, EnsureError> {
         let main = self.seeded(Seeded::EnsureTargetsMain).then(|| self.inner().main().handle());
         let interp = main.flatten().unwrap_or(interp);

@@ -15,6 +15,9 @@ use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Refusal, Rule};
 use std::sync::atomic::Ordering;
 
+/// A run takes one call more of a ring than the ring holds, or than this: 32, as in CPython.
+const FEW: usize = 31;
+
 /// What becomes of a call that breaks no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addition {
@@ -190,10 +193,10 @@ impl<'a> Run<'a> {
     }
 
     fn go(&mut self) {
-        let capacity = self.thread.inner().settings().pending_capacity;
+        // Calls may add calls for ever.
+        let most = self.thread.inner().settings().pending_capacity.max(FEW).saturating_add(1);
         for (ring, owner) in self.rings() {
-            // Calls may add calls for ever.
-            for _ in 0..capacity {
+            for _ in 0..most {
                 let Some(call) = self.next(ring, owner) else { break };
                 self.failing = Some(owner);
                 self.ran = Ran { calls: self.ran.calls.saturating_add(1), failed: true };
