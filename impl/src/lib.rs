@@ -57,7 +57,7 @@ pub use ops::{CreationFaults, EnsureError};
 pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};
 pub use serial::Serial;
-pub use snapshot::{GilInfo, InterpInfo, RingInfo, Snapshot, ThreadInfo, TstateInfo};
+pub use snapshot::{GilInfo, InterpInfo, PoolSize, PoolSizes, RingInfo, Snapshot, ThreadInfo, TstateInfo};
 pub use thread::{AttachError, Thread};
 pub use tstate::Tstate;
 
