@@ -9,6 +9,8 @@
 //!   rings of pending calls are signalled in the interpreters of this GIL.
 //! - A *sleeper* has dropped the GIL on request, and waits for another thread state to
 //!   take it: the *forced switch*.
+//! - A GIL is *shut* when its interpreter is finalizing: every waiter gives up, and nobody
+//!   waits for it any more.
 //! - Waiters and sleepers are in the *queue*; `queued` says that there are some.
 //!
 //! While nobody is in the queue, taking is one exchange, and dropping two loads and a
@@ -30,6 +32,7 @@ use crate::thread::Thread;
 use crate::trace::{self, Event};
 use crate::tstate::Tstate;
 use queue::Queue;
+pub(crate) use queue::Frozen;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const FREE: u32 = 0;
@@ -62,6 +65,10 @@ struct Lock {
     creator: AtomicSerial,
 }
 
+/// The interpreter of a GIL that was waited for is finalizing. The GIL was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
+
 /// A drop that found a queue, and is to be finished by [`Gil::drop_queued`].
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -83,6 +90,7 @@ impl Gil {
             self.lock.queued.store(false, Ordering::Relaxed);
             self.queue.abandon();
         }
+        self.open();
         self.lock.last_holder.store(None);
         self.lock.creator.store(Some(creator));
         self.breaker.store(0, Ordering::Relaxed);
@@ -96,13 +104,22 @@ impl Gil {
         self.lock.word.compare_exchange(FREE, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// `take_gil`.
+    /// `take_gil`, by a call that has marked the thread state.
+    ///
+    /// # Errors
+    ///
+    /// The GIL is shut, or was while the thread waited.
+    //= specs/rules/fin.md#fin-10
+    //# No thread but the one that ends it MUST take the GIL of an interpreter that is finalizing.
     #[inline]
-    pub(crate) fn take(&self, thread: &Thread, tstate: Tstate) {
+    pub(crate) fn take(&self, thread: &Thread, tstate: Tstate) -> Result<(), Gone> {
+        // Whoever finalizes keeps it until no call of another thread has marked a thread state: while
+        // it is free it is not shut.
         if self.claim() {
             self.settle(thread, tstate);
+            Ok(())
         } else {
-            self.wait_and_take(thread, tstate);
+            self.wait_and_take(thread, tstate)
         }
     }
 
