@@ -91,6 +91,16 @@ macro_rules! from_rules {
                 $error::Refused(rule.into())
             }
         })+
+
+        $(impl $error {
+            /// The rule that the call broke, if it was refused.
+            pub fn rule(&self) -> Option<Rule> {
+                match self {
+                    $error::Refused(refusal) => Some(refusal.rule),
+                    _ => None,
+                }
+            }
+        })+
     };
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use cloister::{Interp, NotAdded, PendingFailed, PendingFn, Ran, Thread};
+use cloister::{CallError, Interp, NotAdded, PendingFailed, PendingFn, Ran, Thread};
 use cloister_specs::{Phase, RING, Rule};
 use common::{World, bound, look, refuses_in};
 use std::sync::mpsc::channel;
@@ -134,7 +134,7 @@ fn a_full_ring_gives_the_call_back() {
 fn a_call_of_an_interpreter_waits_for_a_thread_that_runs_there() {
     let w = World::new();
     let (sub, t1) = w.isolated();
-    let (shared, t2) = w.thread.new_interpreter().unwrap();
+    let (shared, t2) = w.thread.new_interpreter().unwrap().unwrap();
     w.thread.thread_state_swap(Some(w.t0)).unwrap();
     let (log, (sender, seen)) = (Log::default(), channel());
     w.thread.add_pending_call(Some(sub), log.writes(1)).unwrap();
@@ -298,7 +298,7 @@ fn a_call_that_makes_pending_calls_or_polls_makes_none() {
     let log = Log::default();
     let (sender, seen) = channel();
     let makes = move |thread: &Thread| {
-        let results = [thread.make_pending_calls(), thread.eval_breaker_poll()];
+        let results = [thread.make_pending_calls().map_err(CallError::from), thread.eval_breaker_poll()];
         sender.send((results, busy(thread))).map_err(|_| PendingFailed)
     };
     w.thread.add_pending_call(Some(w.main), Box::new(makes)).unwrap();
@@ -498,7 +498,7 @@ fn nothing_is_added_to_an_interpreter_that_is_being_created() {
         let creator = scope.spawn(|| {
             // It waits for the main GIL, in the middle of the creation.
             let thread = w.runtime.attach().unwrap();
-            thread.new_interpreter().unwrap();
+            thread.new_interpreter().unwrap().unwrap();
         });
         let interp = loop {
             let snapshot = w.runtime.snapshot();
