@@ -124,7 +124,9 @@ macro_rules! face {
                 self.making.resize(threads.into(), Making::default());
                 self.last_id = -1;
                 self.child = None;
-                self.list(0, runtime)
+                self.list(0, runtime)?;
+                self.returned(0);
+                Ok(())
             }
 
             /// The handles for an operation that this thread begins.

@@ -57,7 +57,7 @@ impl Thread {
     /// May this thread end the interpreter of its current thread state, or does it run pending
     /// calls there, which an end runs as well?
     pub(super) fn runs_none(&self, tstate: Tstate) -> Result<(), Rule> {
-        let runs = tstate.slot.interp().is_some_and(|i| i.slot.busy()) && tstate.slot.held.load(Ordering::Relaxed);
+        let runs = tstate.slot.interp().is_some_and(|interp| self.runs_calls_of(interp));
         if runs { Err(Rule::Pend6) } else { Ok(()) }
     }
 

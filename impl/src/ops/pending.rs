@@ -34,7 +34,8 @@ impl Thread {
     /// # Errors
     ///
     /// GIL-12: the interpreter has ended, or the runtime is not initialized. LIFE-13: it is not
-    /// live, or the runtime is being finalized. Or the ring is full.
+    /// live, unless this is one of its pending calls; or the runtime is being finalized. Or the
+    /// ring is full.
     pub fn add_pending_call(&self, interp: Option<Interp>, call: PendingFn) -> Result<(), NotAdded> {
         self.called(OpKind::AddPendingCall, interp);
         let (ring, owner) = match interp {
@@ -68,7 +69,8 @@ impl Thread {
         if !here {
             return Err(Rule::Gil12);
         }
-        if !ring.takes(owner) {
+        let takes = ring.takes(owner) || (ring.is_of(owner) && interp.is_some_and(|i| self.runs_calls_of(i)));
+        if !takes {
             return Err(Rule::Life13);
         }
         let mut overwritten = None;
@@ -114,6 +116,13 @@ impl Thread {
             return Ok(Ran::NOTHING);
         }
         Ok(self.run_pending(tstate, interp))
+    }
+
+    /// Does this thread run the pending calls of this interpreter? Then they may add others even
+    /// to a ring that is shut, since the run goes on.
+    pub(super) fn runs_calls_of(&self, interp: Interp) -> bool {
+        let current = self.current().filter(|current| current.belongs_to(interp));
+        interp.slot.busy() && current.is_some_and(|current| current.slot.held.load(Ordering::Relaxed))
     }
 
     /// Is there a run for a poll in this interpreter to begin?
