@@ -31,8 +31,8 @@ use crate::sync::{Padded, barrier};
 use crate::thread::Thread;
 use crate::trace::{self, Event};
 use crate::tstate::Tstate;
-use queue::Queue;
 pub(crate) use queue::Frozen;
+use queue::Queue;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const FREE: u32 = 0;

@@ -54,8 +54,8 @@ mod thread;
 pub mod trace;
 mod tstate;
 
-pub use interp::Interp;
 pub use error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
+pub use interp::Interp;
 pub use ops::{CreationFaults, Forked};
 pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};

@@ -30,8 +30,8 @@
 //! Each thread writes to a buffer of its own; `Runtime::drain` (feature `trace`)
 //! collects them. Without the feature there are no buffers, and nothing is stamped.
 
-use crate::interp::Interp;
 use crate::error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
+use crate::interp::Interp;
 use crate::ops::{Addition, Forked};
 use crate::pending::Ran;
 use crate::serial::Serial;

@@ -217,7 +217,9 @@ fn done(effect: &Effect, names: &Names) -> String {
         Effect::Undone { interp, tstate } => format!("undoes {} and {}", name(interp), name(tstate)),
         Effect::Ending { interp, tstate } => format!("ends {} with {}", name(interp), name(tstate)),
         Effect::Finalizing { interp, tstate } => format!("tears down {} with {}", name(interp), name(tstate)),
-        Effect::Initialized { interp, tstate } => format!("initializes {} with {}", name(interp), name(tstate)),
+        Effect::Initialized { interp, tstate } => {
+            format!("initializes {} with {}", name(interp), name(tstate))
+        }
         Effect::Finalized { interp, .. } => format!("has finalized {}", name(interp)),
         Effect::Started { tstate, interp, daemon } => {
             let kind = if daemon { "a daemon" } else { "a thread" };

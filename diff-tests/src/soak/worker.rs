@@ -201,7 +201,12 @@ impl Worker {
 
     /// An answer that is good, or a refusal by one of these rules, which another thread's
     /// calls explain.
-    fn explained<T>(&mut self, call: OpKind, answer: Result<T, impl Into<CallError>>, by: &[Rule]) -> Fine<Option<T>> {
+    fn explained<T>(
+        &mut self,
+        call: OpKind,
+        answer: Result<T, impl Into<CallError>>,
+        by: &[Rule],
+    ) -> Fine<Option<T>> {
         match answer.map_err(Into::into) {
             Ok(answer) => Ok(Some(answer)),
             Err(CallError::Refused(Refusal { rule })) if by.contains(&rule) => {

@@ -5,7 +5,9 @@
 macro_rules! calls {
     ($build:ident) => {
         mod calls {
-            use cloister_specs::{Calls, Denied, Fault, GilState, InterpreterConfig, PendingCall, RING, Refusal};
+            use cloister_specs::{
+                Calls, Denied, Fault, GilState, InterpreterConfig, PendingCall, RING, Refusal,
+            };
             use std::collections::HashMap;
             use std::sync::{Arc, Mutex, PoisonError};
             use $build::{

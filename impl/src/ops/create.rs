@@ -146,7 +146,9 @@ impl Thread {
                 drop(lists);
                 Ok((interp, tstate))
             }
-            Err(error) => self.undo(interp, tstate, &caller).map_err(CreateError::from).and(Err(error.into())),
+            Err(error) => {
+                self.undo(interp, tstate, &caller).map_err(CreateError::from).and(Err(error.into()))
+            }
         };
         match (caller.save, result) {
             (Some(save), Err(CreateError::Finalized)) => self.let_go(save),

@@ -131,10 +131,7 @@ impl Thread {
     ///
     /// As there. If the threads of a parent still exist where `system` said that this is the
     /// child, they must not use the runtime any more.
-    pub unsafe fn fork_with(
-        &self,
-        system: impl FnOnce() -> io::Result<Forked>,
-    ) -> Result<Forked, ForkError> {
+    pub unsafe fn fork_with(&self, system: impl FnOnce() -> io::Result<Forked>) -> Result<Forked, ForkError> {
         self.fork_by(false, system)
     }
 

@@ -9,10 +9,10 @@ use crate::faults::Seeded;
 use crate::interp::Interp;
 use crate::pending::{Locked, NotAdded, PendingFn, Ran, Ring};
 use crate::serial::Serial;
+use crate::sync::barrier;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
-use crate::sync::barrier;
 use cloister_specs::{OpKind, Phase, Refusal, Rule};
 use std::sync::atomic::Ordering;
 

@@ -90,7 +90,8 @@ impl Thread {
         let allowed = interp.slot.flags();
         //= specs/rules/fork.md#fork-8
         //# A daemon MUST NOT be started in an interpreter whose configuration does not allow it.
-        if daemon && !allowed.contains(FeatureFlags::DAEMON_THREADS) && !self.seeded(Seeded::DaemonsAnywhere) {
+        if daemon && !allowed.contains(FeatureFlags::DAEMON_THREADS) && !self.seeded(Seeded::DaemonsAnywhere)
+        {
             return Err(Denied::Daemons.into());
         }
         //= specs/rules/fork.md#fork-7
