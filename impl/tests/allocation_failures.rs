@@ -105,14 +105,15 @@ fn operations() -> Vec<Operation> {
             },
             call: |w| {
                 let saved = w.thread.save_thread().unwrap();
+                let (runtime, main) = (w.runtime.clone(), w.main);
                 let well = thread::scope(|scope| {
                     let ensures = || {
                         // The thread is attached with no allocation made to fail.
-                        let left = w.runtime.allocations_left();
-                        w.runtime.fail_allocation(0);
-                        let other = w.runtime.attach().unwrap();
-                        w.runtime.fail_allocation(left);
-                        let well = told(other.gilstate_ensure(w.main), EnsureError::NoMemory);
+                        let left = runtime.allocations_left();
+                        runtime.fail_allocation(0);
+                        let other = runtime.attach().unwrap();
+                        runtime.fail_allocation(left);
+                        let well = told(other.gilstate_ensure(main), EnsureError::NoMemory);
                         if well {
                             other.gilstate_release(GilState::Unlocked).unwrap();
                         }
@@ -161,7 +162,8 @@ fn operations() -> Vec<Operation> {
             allocations: 2,
             before: nothing,
             call: |w| {
-                let attaches = || told(w.runtime.attach().map(drop), AttachError::NoMemory);
+                let runtime = w.runtime.clone();
+                let attaches = || told(runtime.attach().map(drop), AttachError::NoMemory);
                 thread::scope(|scope| scope.spawn(attaches).join().unwrap())
             },
             after: nothing,

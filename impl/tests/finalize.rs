@@ -2,7 +2,7 @@
 
 mod common;
 
-use cloister::{CallError, CreateError, EnsureError, Interp, NotAdded, PoolSizes, Runtime, Thread, Tstate};
+use cloister::{CallError, CreateError, EnsureError, Interp, NotAdded, Runtime, Thread, Tstate};
 use cloister_specs::{GilState, InterpreterConfig, Phase, Rule};
 use common::{World, bound, look, refuses_in};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,13 +12,6 @@ use std::thread;
 
 fn phase(runtime: &Runtime, interp: Interp) -> Option<Phase> {
     runtime.snapshot().interps.iter().find(|i| i.interp == interp).map(|i| i.phase)
-}
-
-/// Looks until it is so.
-fn until(so: impl Fn() -> bool) {
-    while !so() {
-        thread::yield_now();
-    }
 }
 
 //= specs/rules/fin.md#fin-6
