@@ -90,7 +90,6 @@ impl Gil {
             self.lock.queued.store(false, Ordering::Relaxed);
             self.queue.abandon();
         }
-        self.open();
         self.lock.last_holder.store(None);
         self.lock.creator.store(Some(creator));
         self.breaker.store(0, Ordering::Relaxed);

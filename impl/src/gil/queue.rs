@@ -172,8 +172,8 @@ impl Gil {
         self.queue.gil_cond.notify_all();
     }
 
-    /// Lets threads wait for it: it begins a life.
-    pub(super) fn open(&self) {
+    /// Lets threads wait for it again.
+    pub(crate) fn open(&self) {
         self.queue.counts.lock().shut = false;
     }
 

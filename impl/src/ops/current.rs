@@ -2,7 +2,7 @@
 
 use crate::error::CallError;
 use crate::faults::Seeded;
-use crate::gil::Gil;
+use crate::gil::{Gil, Queued};
 use crate::pending::Ran;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
@@ -175,21 +175,25 @@ impl Thread {
         let gil = self.gil_of(tstate)?;
         self.use_held(tstate);
         self.leave(tstate);
-        match gil.try_drop(self, tstate) {
-            Ok(()) => self.done_with(tstate),
-            Err(queued) => {
-                gil.drop_queued(self, tstate, false, queued);
-                self.let_go(tstate);
-            }
+        if let Err(queued) = gil.try_drop(self, tstate) {
+            self.wait_to_detach(tstate, gil, queued);
         }
+        self.done_with(tstate);
         Ok(tstate)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_to_detach(&self, tstate: Tstate, gil: &Gil, queued: Queued) {
+        gil.drop_queued(self, tstate, false, queued);
+        self.let_go(tstate);
     }
 
     /// Takes the GIL of a thread state, and makes it current.
     //= specs/rules/gil.md#gil-15
     //# RestoreThread and Swap MUST NOT answer before the caller holds the GIL of the thread state they
     //# make current.
-    #[inline]
+    #[inline(always)]
     pub(super) fn attach(&self, tstate: Tstate) -> Result<(), CallError> {
         self.may_enter(tstate)?;
         let gil = self.gil_of(tstate)?;
@@ -205,7 +209,15 @@ impl Thread {
         Ok(())
     }
 
+    /// The same, where it matters less how long it takes.
     #[cold]
+    #[inline(never)]
+    pub(super) fn attach_again(&self, tstate: Tstate) -> Result<(), CallError> {
+        self.attach(tstate)
+    }
+
+    #[cold]
+    #[inline(never)]
     fn wait_to_attach(&self, tstate: Tstate, gil: &Gil) -> Result<(), CallError> {
         self.use_to_wait(tstate)?;
         let taken = gil.wait_and_take(self, tstate);

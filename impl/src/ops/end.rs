@@ -4,6 +4,8 @@ use super::finish::Left;
 use crate::error::CallError;
 use crate::faults::Seeded;
 use crate::interp::Interp;
+use crate::lists::Lists;
+use crate::sync::Guard;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::{Started, Tstate};
@@ -57,14 +59,18 @@ impl Thread {
         }
         self.runs_none(tstate)?;
         self.begin_end(&lists, interp, tstate);
-        drop(lists);
-        self.end_begun(interp, tstate)
+        self.end_begun(Some(lists), interp, tstate)
     }
 
-    /// Goes on with an end that has begun.
-    pub(super) fn end_begun(&self, interp: Interp, tstate: Tstate) -> Result<Left, CallError> {
+    /// Goes on with an end that has begun, perhaps under the list lock.
+    pub(super) fn end_begun(
+        &self,
+        begun: Option<Guard<'_, Lists>>,
+        interp: Interp,
+        tstate: Tstate,
+    ) -> Result<Left, CallError> {
         let gil = self.gil_of(tstate)?;
-        let (lists, left) = self.finish(interp, tstate)?;
+        let (lists, left) = self.finish(begun, interp, tstate)?;
         self.finalize_tstate(tstate);
         self.use_held(tstate);
         self.effect(Effect::Cleared(tstate.serial));

@@ -50,6 +50,7 @@ impl Thread {
         let interp = lists.new_interp(inner.serial(), main, &InterpreterConfig::MAIN);
         let gil = &main.own;
         gil.create(interp.serial);
+        gil.open();
         main.gil.store(Some(gil));
         let tstate = lists.new_tstate(interp, tstate_slot);
         if !self.seeded(Seeded::InitializeKeepsMainThread) || lists.threads().len() == 1 {
@@ -112,9 +113,7 @@ impl Thread {
         self.runs_none(tstate)?;
         let gil = self.gil_of(tstate)?;
         self.begin_end(&lists, main, tstate);
-        drop(lists);
-
-        let (lists, left) = self.finish(main, tstate)?;
+        let (lists, left) = self.finish(Some(lists), main, tstate)?;
         let mut lists = self.quiesce(lists, tstate);
         self.delete_others(&mut lists, tstate);
         self.finalize_tstate(tstate);

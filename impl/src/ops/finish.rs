@@ -63,12 +63,19 @@ impl Thread {
 
     /// Finishes: waits for threads, runs the pending calls that are left, and answers with the
     /// list lock held and the interpreter finalizing. The thread state is current all along,
-    /// but for the waits.
-    pub(super) fn finish(
-        &self,
+    /// but for the waits. If the list lock is still held from the beginning, and there is
+    /// nothing to wait for, then all of it is one step.
+    pub(super) fn finish<'a>(
+        &'a self,
+        begun: Option<Guard<'a, Lists>>,
         interp: Interp,
         tstate: Tstate,
-    ) -> Result<(Guard<'_, Lists>, Left), CallError> {
+    ) -> Result<(Guard<'a, Lists>, Left), CallError> {
+        if let Some(lists) = begun
+            && let Some(left) = self.tear_down(&lists, interp, tstate)
+        {
+            return Ok((lists, left));
+        }
         let mut ending = Ending { thread: self, interp, tstate, over: false };
         tstate.slot.ends.store(true, Ordering::Release);
         loop {
@@ -120,7 +127,7 @@ impl Thread {
         match self.current() {
             Some(current) if current == tstate => Ok(()),
             Some(other) => self.exchange(other, tstate),
-            None => self.attach(tstate),
+            None => self.attach_again(tstate),
         }
     }
 

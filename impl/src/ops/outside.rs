@@ -113,16 +113,16 @@ impl Thread {
         let away = save.map(Away::from);
         match save {
             Some(save) => self.exchange(save, head)?,
-            None => self.attach(head)?,
+            None => self.attach_again(head)?,
         }
         if late {
             self.begin_end(&self.inner().lists(), interp, head);
         }
-        let left = self.end_begun(interp, head)?;
+        let left = self.end_begun(None, interp, head)?;
         //= specs/rules/id.md#id-7
         //# A thread that ends an interpreter from outside MUST be as it was afterwards.
         let back = match save {
-            Some(save) if !self.seeded(Seeded::OutsideStaysAway) => self.attach(save),
+            Some(save) if !self.seeded(Seeded::OutsideStaysAway) => self.attach_again(save),
             _ => Ok(()),
         };
         drop(away);
