@@ -236,7 +236,14 @@ fn a_recording_with_another_answer_is_rejected() {
         let Event::Returned(answer) = whole.events[index].event else { continue };
         let other = match answer {
             Answer::Done | Answer::Created(..) | Answer::Ran(_) => Answer::Tstate(None),
-            Answer::Tstate(_) | Answer::NotEnsured | Answer::Full => Answer::Done,
+            Answer::Tstate(_)
+            | Answer::NotEnsured
+            | Answer::Full
+            | Answer::Interp(_)
+            | Answer::Denied(_)
+            | Answer::Finalized
+            | Answer::Forked(_)
+            | Answer::NotForked => Answer::Done,
             Answer::Ensured(_) => Answer::NotEnsured,
             Answer::Is(yes) => Answer::Is(!yes),
             Answer::Failed(CreationError::CoreInit) => Answer::Failed(CreationError::MainInit),

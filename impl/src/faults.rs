@@ -6,6 +6,7 @@
 //! asking for one is the constant `false`.
 
 use crate::pool::{NoMemory, Pool};
+use crate::runtime::Inner;
 use crate::thread::Thread;
 use cloister_specs::Rule;
 
@@ -106,6 +107,52 @@ seeded! {
     FailureLosesSignal breaks Pend7;
     /// MakePendingCalls runs the calls of any interpreter, in any thread.
     MakeRunsAnywhere breaks Pend8;
+    /// Initializing leaves the main thread as it was.
+    InitializeKeepsMainThread breaks Fin5;
+    /// Finalizing leaves what the gilstate slots of other threads name.
+    FinalizeLeavesSlots breaks Fin6;
+    /// An end does not wait for threads.
+    EndSkipsThreads breaks Fin7;
+    /// An end drops the pending calls that are left.
+    EndLeavesCalls breaks Fin8;
+    /// A thread can be started in an interpreter whose end has begun.
+    StartsLate breaks Fin9;
+    /// A waiter goes on waiting for a GIL that nobody will ever drop for it.
+    WaiterHangs breaks Fin11;
+    /// A waiter that gives up leaves its request.
+    GiveUpKeepsRequest breaks Fin12;
+    /// A thread that could not be started leaves its thread state.
+    FailedStartLeavesTstate breaks Fin13;
+    /// A started thread state can be run by a thread that it is bound to already.
+    RunsAgain breaks Fin14;
+    /// DeleteExcept deletes what another thread's call uses.
+    DeleteExceptIgnoresUse breaks Fin17;
+    /// An interpreter can be created while the runtime is being finalized.
+    CreatesLate breaks Fin19;
+    /// A creation that runs out of memory uses up an id.
+    FailedCreationUsesId breaks Id2;
+    /// A look-up takes no notice of the id.
+    LookUpFindsMain breaks Id3;
+    /// An interpreter ends with any reference that is given back.
+    DecrefEndsEarly breaks Id5;
+    /// An interpreter is ended from outside through a thread state of any thread.
+    BorrowsHead breaks Id6;
+    /// Who ends an interpreter from outside does not come back.
+    OutsideStaysAway breaks Id7;
+    /// An interpreter that is run can be destroyed.
+    DestroyIgnoresRunning breaks Id9;
+    /// An interpreter can be used while the call that destroys it is on its way in.
+    DestroyInTwoSteps breaks Id10;
+    /// A second one can say that it runs an interpreter.
+    RunsBesides breaks Id11;
+    /// The child of a fork keeps the other interpreters.
+    ForkKeepsInterps breaks Fork4;
+    /// An interpreter replaces the process whatever its configuration says.
+    ExecAnywhere breaks Fork6;
+    /// A thread is started whatever the configuration says.
+    StartsAnywhere breaks Fork7;
+    /// A daemon is started whatever the configuration says.
+    DaemonsAnywhere breaks Fork8;
 }
 
 impl Thread {
@@ -123,10 +170,23 @@ impl Thread {
 
     /// A slot of this pool.
     pub(crate) fn allocate<T: Default>(&self, pool: &Pool<T>) -> Result<&'static T, NoMemory> {
+        self.inner().allocate(pool)
+    }
+}
+
+impl Inner {
+    /// Memory is about to be allocated, or something else of which there may be too little.
+    pub(crate) fn allocates(&self) -> Result<(), NoMemory> {
         #[cfg(feature = "faults")]
-        if self.inner().faults.allocation_fails() {
+        if self.faults.allocation_fails() {
             return Err(NoMemory);
         }
+        Ok(())
+    }
+
+    /// A slot of this pool.
+    pub(crate) fn allocate<T: Default>(&self, pool: &Pool<T>) -> Result<&'static T, NoMemory> {
+        self.allocates()?;
         pool.take()
     }
 }

@@ -9,6 +9,8 @@
 //!   rings of pending calls are signalled in the interpreters of this GIL.
 //! - A *sleeper* has dropped the GIL on request, and waits for another thread state to
 //!   take it: the *forced switch*.
+//! - A GIL is *shut* when its interpreter is finalizing: every waiter gives up, and nobody
+//!   waits for it any more.
 //! - Waiters and sleepers are in the *queue*; `queued` says that there are some.
 //!
 //! While nobody is in the queue, taking is one exchange, and dropping two loads and a
@@ -30,6 +32,7 @@ use crate::sync::{Padded, barrier};
 use crate::thread::Thread;
 use crate::trace::{self, Event};
 use crate::tstate::Tstate;
+pub(crate) use queue::Frozen;
 use queue::Queue;
 
 const FREE: u32 = 0;
@@ -61,6 +64,10 @@ struct Lock {
     /// The interpreter that created it.
     creator: AtomicSerial,
 }
+
+/// The interpreter of a GIL that was waited for is finalizing. The GIL was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
 
 /// A drop that found a queue, and is to be finished by [`Gil::drop_queued`].
 #[derive(Clone, Copy, Debug)]
@@ -96,13 +103,22 @@ impl Gil {
         self.lock.word.compare_exchange(FREE, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// `take_gil`.
+    /// `take_gil`, by a call that has marked the thread state.
+    ///
+    /// # Errors
+    ///
+    /// The GIL is shut, or was while the thread waited.
+    //= specs/rules/fin.md#fin-10
+    //# No thread but the one that ends it MUST take the GIL of an interpreter that is finalizing.
     #[inline]
-    pub(crate) fn take(&self, thread: &Thread, tstate: Tstate) {
+    pub(crate) fn take(&self, thread: &Thread, tstate: Tstate) -> Result<(), Gone> {
+        // Whoever finalizes keeps it until no call of another thread has marked a thread state: while
+        // it is free it is not shut.
         if self.claim() {
             self.settle(thread, tstate);
+            Ok(())
         } else {
-            self.wait_and_take(thread, tstate);
+            self.wait_and_take(thread, tstate)
         }
     }
 

@@ -8,7 +8,7 @@ use crate::gil::Gil;
 use crate::pending::Ring;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{AtomicStatic, global};
 use cloister_specs::{FeatureFlags, Phase};
 use std::fmt;
@@ -43,6 +43,14 @@ pub(crate) struct InterpSlot {
     pub(crate) ring: Ring,
     /// Itself, while a thread runs pending calls in it.
     busy: AtomicSerial,
+    /// How many of its thread states are those of threads that its end waits for.
+    pub(crate) joined: AtomicUsize,
+    /// How many references to its id there are.
+    pub(crate) id_refs: AtomicU64,
+    /// It ends with the last of them.
+    pub(crate) requires_idref: AtomicBool,
+    /// The thread state that said that it runs it.
+    pub(crate) running: AtomicSerial,
 }
 
 global! {
@@ -50,10 +58,11 @@ global! {
     pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
 }
 
+// In an order in which those that can be used come last.
 const CREATING: u8 = 0;
-const LIVE: u8 = 1;
-const FINALIZING: u8 = 2;
-const ENDING: u8 = 3;
+const FINALIZING: u8 = 1;
+const ENDING: u8 = 2;
+const LIVE: u8 = 3;
 
 impl InterpSlot {
     /// A new interpreter, of which nothing can be used yet.
@@ -64,6 +73,10 @@ impl InterpSlot {
         self.tstates.store(0, Ordering::Relaxed);
         self.gil.store(None);
         self.busy.store(None);
+        self.joined.store(0, Ordering::Relaxed);
+        self.id_refs.store(0, Ordering::Relaxed);
+        self.requires_idref.store(false, Ordering::Relaxed);
+        self.running.store(None);
         //= specs/rules/life.md#life-15
         //# The settings of a live interpreter MUST be those of the configuration it was created with.
         self.flags.store(flags.bits(), Ordering::Relaxed);
@@ -76,6 +89,7 @@ impl InterpSlot {
     pub(crate) fn empty(&self) {
         self.serial.store(None);
         self.gil.store(None);
+        self.set_phase(Phase::Creating);
     }
 
     /// The interpreter in it, if there is one.
@@ -98,6 +112,22 @@ impl InterpSlot {
         self.phase.load(Ordering::Acquire) == LIVE
     }
 
+    /// Can thread states of it be made current?
+    //= specs/rules/fin.md#fin-18
+    //# While an end waits for threads, thread states of its interpreter MAY be made current as before.
+    #[inline]
+    pub(crate) fn usable(&self) -> bool {
+        self.phase.load(Ordering::Acquire) >= ENDING
+    }
+
+    /// Is there nobody for whom its end has to wait?
+    //= specs/rules/fin.md#fin-7
+    //# An end MUST wait for the threads of the interpreter that are no daemons before anything of it
+    //# is torn down.
+    pub(crate) fn nobody_left(&self) -> bool {
+        self.joined.load(Ordering::Relaxed) == 0 && !self.busy()
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             CREATING => Phase::Creating,
@@ -118,6 +148,11 @@ impl InterpSlot {
     /// Are its pending calls being run?
     pub(crate) fn busy(&self) -> bool {
         self.busy.load().is_some()
+    }
+
+    /// In the child of a fork: whoever ran its pending calls is no more.
+    pub(crate) fn forget_run(&self) {
+        self.busy.store(None);
     }
 
     /// Has it a GIL of its own? `None` while it has none at all.

@@ -35,10 +35,12 @@
 //! | `pending` | the rings of pending calls |
 //! | `tstate`, `interp`, `thread` | a slot and a handle of each |
 //! | `lists`, `runtime` | the list lock and what it guards |
+//! | `error` | why calls come to nothing |
 //! | `ops` | the operations |
 //! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
+mod error;
 pub mod faults;
 mod gil;
 mod interp;
@@ -55,14 +57,15 @@ mod thread;
 pub mod trace;
 mod tstate;
 
+pub use error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
 pub use interp::Interp;
-pub use ops::{CreationFaults, EnsureError};
+pub use ops::{CreationFaults, Forked};
 pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};
 pub use serial::Serial;
 pub use snapshot::{GilInfo, InterpInfo, PoolSize, PoolSizes, RingInfo, Snapshot, ThreadInfo, TstateInfo};
 pub use thread::{AttachError, Thread};
-pub use tstate::Tstate;
+pub use tstate::{Started, Tstate};
 
 #[cfg(feature = "controlled")]
 pub use sync::control;

@@ -9,7 +9,7 @@ use crate::serial::Serial;
 use crate::sync::atomic::Ordering;
 use crate::thread::ThreadSlot;
 use crate::trace::{Sink, Sinks};
-use crate::tstate::{TSTATES, Tstate, TstateSlot};
+use crate::tstate::{Started, TSTATES, Tstate, TstateSlot};
 use cloister_specs::InterpreterConfig;
 
 /// What a runtime lists.
@@ -19,49 +19,70 @@ pub(crate) struct Lists {
     tstates: Vec<&'static TstateSlot>,
     threads: Vec<&'static ThreadSlot>,
     pub(crate) sinks: Sinks,
-    next_id: i64,
+    /// The last id that was given.
+    last_id: i64,
 }
 
 impl Lists {
-    /// Lists an interpreter, in the phase of its creation.
+    /// Makes sure that an interpreter and a thread state can be listed.
+    pub(crate) fn reserve(&mut self) -> Result<(), NoMemory> {
+        self.interps.try_reserve(1).map_err(|_| NoMemory)?;
+        self.tstates.try_reserve(1).map_err(|_| NoMemory)
+    }
+
+    /// Gives ids from the beginning: a runtime is initialized.
+    pub(crate) fn restart_ids(&mut self) {
+        self.last_id = -1;
+    }
+
+    /// An id that is used up for nothing.
+    pub(crate) fn lose_id(&mut self) {
+        self.last_id += 1;
+    }
+
+    /// Lists an interpreter, in the phase of its creation, where there is room.
+    //= specs/rules/id.md#id-1
+    //# The id of a new interpreter MUST be greater than every id that its runtime has given.
     pub(crate) fn new_interp(
         &mut self,
         runtime: Serial,
         slot: &'static InterpSlot,
         config: &InterpreterConfig,
-        pending_capacity: usize,
-    ) -> Result<Interp, NoMemory> {
-        self.interps.try_reserve(1).map_err(|_| NoMemory)?;
-        slot.ring.reserve(pending_capacity)?;
-        let interp = slot.fill(runtime, self.next_id, config.flags());
-        self.next_id += 1;
+    ) -> Interp {
+        self.last_id += 1;
+        let interp = slot.fill(runtime, self.last_id, config.flags());
         slot.place.store(self.interps.len(), Ordering::Relaxed);
         self.interps.push(slot);
-        Ok(interp)
+        interp
     }
 
-    /// Lists a thread state of this interpreter.
-    pub(crate) fn new_tstate(
-        &mut self,
-        interp: Interp,
-        slot: &'static TstateSlot,
-    ) -> Result<Tstate, NoMemory> {
-        self.tstates.try_reserve(1).map_err(|_| NoMemory)?;
+    /// Lists a thread state of this interpreter, where there is room.
+    pub(crate) fn new_tstate(&mut self, interp: Interp, slot: &'static TstateSlot) -> Tstate {
         let tstate = slot.fill(interp);
         slot.place.store(self.tstates.len(), Ordering::Relaxed);
         self.tstates.push(slot);
         interp.slot.tstates.fetch_add(1, Ordering::Relaxed);
-        Ok(tstate)
+        tstate
     }
 
     /// Deletes a thread state; nothing names it any more.
     pub(crate) fn delete(&mut self, tstate: Tstate) {
+        self.unlist(tstate);
+        TSTATES.give(tstate.slot);
+    }
+
+    /// Takes a thread state from the list, and leaves its memory alone.
+    pub(crate) fn unlist(&mut self, tstate: Tstate) {
         let slot = tstate.slot;
         if let Some(gil) = slot.gil.load() {
             gil.forget(tstate);
         }
         if let Some(interp) = slot.interp() {
             interp.slot.tstates.fetch_sub(1, Ordering::Relaxed);
+            if slot.started() == Some(Started::Joined) {
+                interp.slot.joined.fetch_sub(1, Ordering::Relaxed);
+            }
+            interp.slot.running.forget(tstate.serial);
         }
         slot.empty();
         let place = slot.place.load(Ordering::Relaxed);
@@ -71,13 +92,18 @@ impl Lists {
         if let Some(moved) = self.tstates.get(place) {
             moved.place.store(place, Ordering::Relaxed);
         }
-        TSTATES.give(slot);
     }
 
-    /// Takes an interpreter from the list; its thread states went before.
+    /// Frees an interpreter; its thread states went before.
     //= specs/rules/life.md#life-14
     //# A listed thread state MUST belong to a listed interpreter.
     pub(crate) fn free(&mut self, interp: Interp) {
+        self.unlist_interp(interp);
+        INTERPS.give(interp.slot);
+    }
+
+    /// Takes an interpreter from the list, and leaves its memory alone.
+    pub(crate) fn unlist_interp(&mut self, interp: Interp) {
         let slot = interp.slot;
         slot.empty();
         let place = slot.place.load(Ordering::Relaxed);
@@ -87,7 +113,11 @@ impl Lists {
         if let Some(moved) = self.interps.get(place) {
             moved.place.store(place, Ordering::Relaxed);
         }
-        INTERPS.give(slot);
+    }
+
+    /// The thread states of this interpreter.
+    pub(crate) fn tstates_of(&self, interp: Interp) -> impl Iterator<Item = Tstate> {
+        self.tstates.iter().filter_map(|slot| slot.handle()).filter(move |t| t.belongs_to(interp))
     }
 
     /// Lists an attached thread.
@@ -103,8 +133,14 @@ impl Lists {
         self.threads.retain(|t| !std::ptr::eq(*t, slot));
     }
 
-    /// Gives back every slot: the runtime ends.
-    pub(crate) fn empty(&mut self) {
+    /// In the child of a fork: this is the only thread.
+    pub(crate) fn keep_thread(&mut self, slot: &'static ThreadSlot, sink: &Sink) {
+        self.threads.retain(|t| std::ptr::eq(*t, slot));
+        self.sinks.keep(sink);
+    }
+
+    /// Gives back every slot but that of the main interpreter: the runtime is no more.
+    pub(crate) fn empty(&mut self, main: &'static InterpSlot) {
         for slot in self.tstates.drain(..) {
             slot.empty();
             TSTATES.give(slot);
@@ -113,7 +149,9 @@ impl Lists {
             let left = slot.ring.lock().close();
             drop(left);
             slot.empty();
-            INTERPS.give(slot);
+            if !std::ptr::eq(slot, main) {
+                INTERPS.give(slot);
+            }
         }
     }
 

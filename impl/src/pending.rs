@@ -1,7 +1,8 @@
 //! Pending calls: functions that wait in a *ring* to be run.
 //!
 //! Each interpreter has a ring, and so has the main thread of a runtime. A ring is *open*
-//! for as long as calls can be added to it. A ring that has calls is *signalled*. The
+//! for as long as its calls can be run; when its interpreter is about to end it is *shut*
+//! first, and takes no more. A ring that has calls is *signalled*. The
 //! breaker of the GIL counts the signalled rings of its interpreters, so that one load
 //! tells a poll that there is nothing to look for. A ring's signal, and its part in that
 //! count, change under the lock of the ring.
@@ -73,6 +74,8 @@ pub(crate) struct Ring {
 struct Queue {
     /// Whose ring it is, and the GIL whose holders run it; none: it is closed.
     open: Option<(Serial, &'static Gil)>,
+    /// It takes no more calls.
+    shut: bool,
     calls: VecDeque<PendingFn>,
 }
 
@@ -102,6 +105,17 @@ impl Locked<'_> {
     /// Opens it for an owner whose calls are run by holders of this GIL.
     pub(crate) fn open(&mut self, owner: Serial, gil: &'static Gil) {
         self.queue.open = Some((owner, gil));
+        self.queue.shut = false;
+    }
+
+    /// Lets it take no more calls, or lets it again.
+    pub(crate) fn shut(&mut self, shut: bool) {
+        self.queue.shut = shut;
+    }
+
+    /// Can a call be added for this owner?
+    pub(crate) fn takes(&self, owner: Serial) -> bool {
+        self.is_of(owner) && !self.queue.shut
     }
 
     /// Closes it, and takes the calls that are left.

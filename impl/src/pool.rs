@@ -5,7 +5,7 @@
 //! reference; whether the slot still holds what the handle named is told by its serial.
 
 use crate::snapshot::PoolSize;
-use crate::sync::Mutex;
+use crate::sync::{Guard, Mutex};
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 use std::ptr::NonNull;
 
@@ -21,6 +21,18 @@ struct Slots<T: 'static> {
     made: usize,
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     kept: Kept<T>,
+}
+
+/// A pool that nobody else changes meanwhile, not even in another process.
+pub(crate) struct Frozen<T: 'static>(Guard<'static, Slots<T>>);
+
+impl<T> Frozen<T> {
+    /// In the child of a fork: what is free may have been in the hands of a thread that is no
+    /// more, locks and all, and is not used again.
+    pub(crate) fn abandon(mut self) {
+        self.0.made -= self.0.free.len();
+        self.0.free = Vec::new();
+    }
 }
 
 impl<T: Default> Pool<T> {
@@ -57,6 +69,11 @@ impl<T: Default> Pool<T> {
     pub(crate) fn size(&self) -> PoolSize {
         let slots = self.0.lock();
         PoolSize { made: slots.made, used: slots.made - slots.free.len() }
+    }
+
+    /// Lets nobody change it until the process has forked.
+    pub(crate) fn freeze(&'static self) -> Frozen<T> {
+        Frozen(self.0.lock())
     }
 
     /// Puts a slot back.

@@ -3,12 +3,10 @@
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::lists::Lists;
 use crate::pending::Ring;
-use crate::pool::NoMemory;
-use crate::serial::Serial;
-use crate::sync::{self, Guard, Mutex};
+use crate::serial::{AtomicSerial, Serial};
+use crate::sync::{self, Condvar, Guard, Mutex};
 use crate::thread::{AttachError, Thread};
-use crate::tstate::TSTATES;
-use cloister_specs::{InterpreterConfig, Phase};
+use cloister_specs::{Parking, Phase};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +43,8 @@ impl Settings {
 
 /// A runtime of interpreters. Several may live in one process; a clone is the same one.
 ///
-/// It ends when its last clone and its last [`Thread`] are dropped.
+/// Its memory is given back when its last clone and its last [`Thread`] are dropped. Before
+/// that it can be finalized and initialized again, any number of times.
 #[derive(Clone)]
 pub struct Runtime(Arc<Inner>);
 
@@ -54,11 +53,15 @@ pub(crate) struct Inner {
     settings: Settings,
     serial: Serial,
     main: &'static InterpSlot,
-    /// The OS thread that started it.
-    main_thread: Serial,
+    /// The OS thread that initialized it.
+    main_thread: AtomicSerial,
     /// The pending calls of that one.
     pub(crate) main_ring: Ring,
     lists: Mutex<Lists>,
+    /// Signalled when an end has nobody left to wait for.
+    threads_ended: Condvar,
+    /// Signalled when a call ends while the runtime is being finalized.
+    calls_ended: Condvar,
     #[cfg(feature = "faults")]
     pub(crate) faults: crate::faults::Switches,
     #[cfg(feature = "trace")]
@@ -83,46 +86,18 @@ impl Runtime {
             settings,
             serial: Serial::next(),
             main,
-            main_thread: sync::identity(),
+            main_thread: AtomicSerial::default(),
             main_ring: Ring::default(),
             lists: Mutex::new(Lists::default()),
+            threads_ended: Condvar::default(),
+            calls_ended: Condvar::default(),
             #[cfg(feature = "faults")]
             faults: crate::faults::Switches::default(),
             #[cfg(feature = "trace")]
             tracing: Default::default(),
         }));
-        let inner = runtime.inner();
-        let interp = {
-            let capacity = settings.pending_capacity;
-            let mut lists = inner.lists();
-            let mut list = || lists.new_interp(inner.serial, main, &InterpreterConfig::MAIN, capacity);
-            match inner.main_ring.reserve(capacity).and_then(|()| list()) {
-                Ok(interp) => interp,
-                Err(NoMemory) => {
-                    INTERPS.give(main);
-                    return Err(AttachError::NoMemory);
-                }
-            }
-        };
         let thread = runtime.attach()?;
-        let slot = TSTATES.take().map_err(|_| AttachError::NoMemory)?;
-        let tstate = {
-            let mut lists = inner.lists();
-            let gil = &main.own;
-            gil.create(interp.serial);
-            main.gil.store(Some(gil));
-            let Ok(tstate) = lists.new_tstate(interp, slot) else {
-                TSTATES.give(slot);
-                return Err(AttachError::NoMemory);
-            };
-            thread.bind(tstate);
-            main.ring.lock().open(interp.serial, gil);
-            inner.main_ring.lock().open(inner.serial, gil);
-            main.set_phase(Phase::Live);
-            tstate
-        };
-        main.own.take(&thread, tstate);
-        thread.enter(tstate);
+        thread.begin_life(&mut runtime.inner().lists()).map_err(|_| AttachError::NoMemory)?;
         Ok((runtime, thread))
     }
 
@@ -131,9 +106,14 @@ impl Runtime {
         &self.0
     }
 
-    /// The main interpreter.
+    /// The main interpreter, if the runtime is initialized.
     pub fn main(&self) -> Option<Interp> {
-        self.0.main.handle()
+        self.0.main_interp()
+    }
+
+    /// `Py_IsInitialized`: has it a main interpreter?
+    pub fn is_initialized(&self) -> bool {
+        self.main().is_some()
     }
 }
 
@@ -153,9 +133,47 @@ impl Inner {
         self.main
     }
 
-    /// Is this the OS thread that started it?
-    pub(crate) fn started_by(&self, identity: Serial) -> bool {
-        self.main_thread == identity
+    /// The main interpreter, while the runtime is initialized.
+    pub(crate) fn main_interp(&self) -> Option<Interp> {
+        self.main.handle()
+    }
+
+    /// Is this the OS thread that initialized it?
+    pub(crate) fn is_main_thread(&self, identity: Serial) -> bool {
+        self.main_thread.is(identity)
+    }
+
+    pub(crate) fn set_main_thread(&self, identity: Serial) {
+        self.main_thread.store(Some(identity));
+    }
+
+    /// Waits, with an end that began, until there may be nobody left to wait for.
+    pub(crate) fn wait_for_threads<'a>(&'a self, lists: Guard<'a, Lists>) -> Guard<'a, Lists> {
+        self.threads_ended.wait(&self.lists, lists, Parking::Threads)
+    }
+
+    /// Lets the end of this interpreter look, if it has nobody left to wait for.
+    pub(crate) fn wake_end(&self, _: &Lists, interp: Interp) {
+        if interp.slot.phase() == Phase::Ending && interp.slot.nobody_left() {
+            self.threads_ended.notify_all();
+        }
+    }
+
+    /// Waits, while the runtime is being finalized, until a call may have ended.
+    ///
+    /// A call that did not wait for anything ends without a signal, but then it ends soon.
+    pub(crate) fn wait_for_calls<'a>(&'a self, lists: Guard<'a, Lists>) -> Guard<'a, Lists> {
+        const SOON: Duration = Duration::from_millis(1);
+        self.calls_ended.timed_wait(&self.lists, lists, SOON, Parking::Calls).0
+    }
+
+    /// Lets whoever finalizes the runtime look: a call that waited has ended.
+    pub(crate) fn wake_finalizer(&self) {
+        if self.main.phase() == Phase::Finalizing {
+            let lists = self.lists();
+            self.calls_ended.notify_all();
+            drop(lists);
+        }
     }
 
     /// The list lock, `HEAD_LOCK`.
@@ -172,7 +190,8 @@ impl Drop for Inner {
         }
         let left = self.main_ring.lock().close();
         drop(left);
-        self.lists.get_mut().empty();
+        self.lists.get_mut().empty(self.main);
+        INTERPS.give(self.main);
     }
 }
 

@@ -5,8 +5,9 @@ use crate::interp::{INTERPS, Interp};
 use crate::pending::Ring;
 use crate::runtime::Runtime;
 use crate::serial::Serial;
+use crate::sync::atomic::Ordering;
 use crate::thread::THREADS;
-use crate::tstate::{TSTATES, Tstate};
+use crate::tstate::{Started, TSTATES, Tstate};
 use cloister_specs::{FeatureFlags, Phase, StatusBits};
 
 /// What a runtime holds. Filled again, it uses its memory again.
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub threads: Vec<ThreadInfo>,
     /// The ring of the main thread.
     pub main_ring: RingInfo,
+    /// The OS thread that initialized it last, if it is attached.
+    pub main_thread: Option<Serial>,
 }
 
 /// An interpreter.
@@ -43,6 +46,12 @@ pub struct InterpInfo {
     pub ring: RingInfo,
     /// Are pending calls being run in it?
     pub busy: bool,
+    /// How many references to its id there are.
+    pub id_refs: u64,
+    /// Is it ended with the last of them?
+    pub requires_idref: bool,
+    /// The thread state that said that it runs it.
+    pub running: Option<Serial>,
 }
 
 /// A ring of pending calls.
@@ -88,6 +97,10 @@ pub struct TstateInfo {
     pub thread: Option<Serial>,
     /// How many Ensures are outstanding on it.
     pub ensures: u32,
+    /// For which kind of thread it was made, if one was started.
+    pub started: Option<Started>,
+    /// Is a call at work with it, or an end?
+    pub in_use: bool,
 }
 
 /// An attached thread.
@@ -142,6 +155,11 @@ impl Runtime {
     pub fn snapshot_into(&self, snapshot: &mut Snapshot) {
         let lists = self.inner().lists();
         snapshot.main_ring = RingInfo::of(&self.inner().main_ring);
+        snapshot.main_thread = lists
+            .threads()
+            .iter()
+            .find(|slot| slot.identity().is_some_and(|identity| self.inner().is_main_thread(identity)))
+            .and_then(|slot| slot.serial());
         snapshot.interps.clear();
         snapshot.interps.extend(lists.interps().iter().filter_map(|slot| {
             let own_gil = slot.own_gil();
@@ -158,6 +176,9 @@ impl Runtime {
                 }),
                 ring: RingInfo::of(&slot.ring),
                 busy: slot.busy(),
+                id_refs: slot.id_refs.load(Ordering::Relaxed),
+                requires_idref: slot.requires_idref.load(Ordering::Relaxed),
+                running: slot.running.load(),
             })
         }));
         snapshot.tstates.clear();
@@ -169,6 +190,8 @@ impl Runtime {
                 status: tstate.status(),
                 thread: slot.thread.load(),
                 ensures: slot.ensures.count(),
+                started: slot.started(),
+                in_use: slot.in_use_beside(Serial::NEVER),
             })
         }));
         snapshot.threads.clear();

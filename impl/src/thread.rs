@@ -28,7 +28,8 @@ pub struct Thread {
     pub(crate) slot: &'static ThreadSlot,
     serial: Serial,
     pub(crate) sink: Sink,
-    main: bool,
+    /// That of the OS thread, which stays when this one is detached.
+    identity: Serial,
     not_send: PhantomData<*const ()>,
 }
 
@@ -37,6 +38,8 @@ pub struct Thread {
 #[repr(align(128))]
 pub(crate) struct ThreadSlot {
     serial: AtomicSerial,
+    /// That of the OS thread.
+    identity: AtomicSerial,
     /// The gilstate slot.
     pub(crate) gilstate: AtomicSerial,
     /// Where that thread state is. Written by the thread alone; means nothing while
@@ -61,11 +64,17 @@ pub enum AttachError {
 }
 
 impl ThreadSlot {
-    fn fill(&self) -> Serial {
+    fn fill(&self, identity: Serial) -> Serial {
         let serial = Serial::next();
+        self.identity.store(Some(identity));
         self.gilstate.store(None);
         self.serial.store(Some(serial));
         serial
+    }
+
+    /// Which OS thread uses it.
+    pub(crate) fn identity(&self) -> Option<Serial> {
+        self.identity.load()
     }
 
     /// Who uses it.
@@ -84,18 +93,19 @@ impl Runtime {
         if sync::attached() {
             return Err(AttachError::AlreadyAttached);
         }
-        let slot = THREADS.take().map_err(|_| AttachError::NoMemory)?;
+        let slot = self.inner().allocate(&THREADS).map_err(|_| AttachError::NoMemory)?;
         let sink = Sink::new();
-        if self.inner().lists().enter(slot, &sink).is_err() {
+        let entered = self.inner().allocates().and_then(|()| self.inner().lists().enter(slot, &sink));
+        if entered.is_err() {
             THREADS.give(slot);
             return Err(AttachError::NoMemory);
         }
-        let serial = slot.fill();
+        let identity = sync::identity();
+        let serial = slot.fill(identity);
         sink.of(serial);
         sync::set_current(None);
         sync::set_attached(true);
-        let main = self.inner().started_by(sync::identity());
-        Ok(Thread { runtime: self.clone(), slot, serial, sink, main, not_send: PhantomData })
+        Ok(Thread { runtime: self.clone(), slot, serial, sink, identity, not_send: PhantomData })
     }
 }
 
@@ -116,9 +126,15 @@ impl Thread {
         self.serial
     }
 
-    /// Is this the main thread: the OS thread that started the runtime?
+    /// Is this the main thread: the OS thread that started the runtime, or initialized it
+    /// after it was finalized?
     pub fn is_main_thread(&self) -> bool {
-        self.main
+        self.inner().is_main_thread(self.identity)
+    }
+
+    /// That of the OS thread.
+    pub(crate) fn identity(&self) -> Serial {
+        self.identity
     }
 
     /// Its current thread state: `_PyThreadState_UncheckedGet`.
@@ -189,6 +205,7 @@ impl Drop for Thread {
             }
             tstate.slot.in_use.store(false, Ordering::Release);
         }
+        self.slot.identity.store(None);
         self.slot.gilstate.store(None);
         self.slot.serial.store(None);
         self.inner().lists().leave(self.slot);

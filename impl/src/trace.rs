@@ -8,12 +8,15 @@
 //! | --- | --- | --- |
 //! | [`Called`](Event::Called) | by the caller, before the guards | the call may begin from here on |
 //! | [`Effect`](Event::Effect), of lists | under the list lock | its guards, and the change of the lists, as one step |
-//! | [`Effect`](Event::Effect), of a ring: `Added`, `Popped` | under the lock of the ring | a pending call is queued, or taken to be called next; `Live` and `Ending`, which open and close a ring, are stamped under its lock as well |
+//! | [`Effect`](Event::Effect), of a ring: `Added`, `Popped` | under the lock of the ring | a pending call is queued, or taken to be called next; `Live`, `Ending` and `Finalizing`, which open, shut and close a ring, are stamped under its lock as well |
 //! | [`Effect`](Event::Effect), of a run: `RunBegan`, `RunEnded` | holding the GIL, unless a call lost it | the interpreter becomes busy, before signals are reset; idle, after they are set again |
 //! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows, before the next `Took` of this GIL and perhaps after a `Requested` |
 //! | [`Took`](Event::Took) | holding the GIL | `take_gil` ends, with the reset of the request |
 //! | [`WaitBegin`](Event::WaitBegin) | under the lock of the GIL's queue | the thread waits for the GIL |
 //! | [`Requested`](Event::Requested) | under the same lock | its wait expires, and leaves a request; other expiries change nothing and are not told |
+//! | [`GaveUp`](Event::GaveUp) | under the same lock | `take_gil` ends in vain, and takes its request back |
+//! | [`ThreadsWaitBegin`](Event::ThreadsWaitBegin), [`ThreadsWaitEnd`](Event::ThreadsWaitEnd) | under the list lock | an end waits for threads, and does no more |
+//! | [`CallsWaitBegin`](Event::CallsWaitBegin), [`CallsWaitEnd`](Event::CallsWaitEnd) | under the list lock | whoever finalizes waits for calls, and does no more |
 //! | [`SwitchWaitBegin`](Event::SwitchWaitBegin) | under the same lock | the GIL is unlocked, the request reset, and the thread waits for a switch |
 //! | [`SwitchWaitEnd`](Event::SwitchWaitEnd) | under the same lock | that wait ends |
 //! | [`Returned`](Event::Returned) | by the caller, at the end | the call has ended before; a refusal took place since `Called` |
@@ -27,13 +30,14 @@
 //! Each thread writes to a buffer of its own; `Runtime::drain` (feature `trace`)
 //! collects them. Without the feature there are no buffers, and nothing is stamped.
 
+use crate::error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
 use crate::interp::Interp;
-use crate::ops::{Addition, EnsureError};
+use crate::ops::{Addition, Forked};
 use crate::pending::Ran;
 use crate::serial::Serial;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
-use cloister_specs::{CreationError, GilState, InterpreterConfig, OpKind, Rule};
+use cloister_specs::{CreationError, Denied, GilState, InterpreterConfig, OpKind, Rule};
 
 /// What a thread did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,16 @@ pub enum Event {
     WaitBegin(Gil),
     /// It asks for the GIL that it waits for.
     Requested(Gil),
+    /// It gives up waiting for a GIL whose interpreter is finalizing.
+    GaveUp(Gil),
+    /// It ends an interpreter with this thread state, and waits for threads.
+    ThreadsWaitBegin(Serial),
+    /// It waited for them long enough.
+    ThreadsWaitEnd(Serial),
+    /// It finalizes the runtime with this thread state, and waits for calls.
+    CallsWaitBegin(Serial),
+    /// It waited for them long enough.
+    CallsWaitEnd(Serial),
     /// It has dropped a GIL on request, and waits for another thread state to take it.
     SwitchWaitBegin(Gil),
     /// It waited for that long enough.
@@ -76,6 +90,12 @@ pub enum Argument {
     Config(InterpreterConfig),
     /// What an Ensure answered.
     GilState(GilState),
+    /// The id of an interpreter.
+    Id(i64),
+    /// Whether an interpreter requires references to its id.
+    Required(Serial, bool),
+    /// Whether a thread is to be a daemon.
+    Daemon(bool),
 }
 
 /// What changed in the lists, or of pending calls.
@@ -110,13 +130,62 @@ pub enum Effect {
         /// The thread state.
         tstate: Serial,
     },
-    /// An interpreter is being ended.
+    /// The end of an interpreter begins.
     Ending {
         /// The interpreter.
         interp: Serial,
-        /// Its last thread state.
+        /// The thread state by which it is ended.
         tstate: Serial,
     },
+    /// An interpreter is being torn down.
+    Finalizing {
+        /// The interpreter.
+        interp: Serial,
+        /// The thread state by which it is ended.
+        tstate: Serial,
+    },
+    /// A runtime is initialized.
+    Initialized {
+        /// Its main interpreter.
+        interp: Serial,
+        /// The thread state of that, which is about to become current.
+        tstate: Serial,
+    },
+    /// A runtime is finalized.
+    Finalized {
+        /// What was its main interpreter.
+        interp: Serial,
+        /// The thread state that was its last.
+        tstate: Serial,
+    },
+    /// A thread state is new, for a thread that is being started.
+    Started {
+        /// The thread state.
+        tstate: Serial,
+        /// Its interpreter.
+        interp: Serial,
+        /// Nobody waits for the thread.
+        daemon: bool,
+    },
+    /// That thread could not be started, and its thread state is deleted.
+    Unstarted(Serial),
+    /// An interpreter requires references to its id, or no longer.
+    Requires {
+        /// The interpreter.
+        interp: Serial,
+        /// Does it?
+        required: bool,
+    },
+    /// A reference to the id of this interpreter was taken.
+    Referenced(Serial),
+    /// A reference to the id of this interpreter was given back.
+    Dereferenced(Serial),
+    /// A thread state runs its interpreter.
+    Running(Serial),
+    /// It no longer does.
+    NotRunning(Serial),
+    /// The process was forked, and this is the child.
+    Forked,
     /// An interpreter has ended.
     Ended {
         /// The interpreter.
@@ -187,6 +256,16 @@ pub enum Answer {
     Full,
     /// Pending calls were run; or none.
     Ran(Ran),
+    /// An interpreter.
+    Interp(Serial),
+    /// It is not allowed.
+    Denied(Denied),
+    /// The runtime was finalized meanwhile.
+    Finalized,
+    /// The process was forked.
+    Forked(Forked),
+    /// The process was not forked: the operating system could not.
+    NotForked,
 }
 
 /// An event, by whom, and when.
@@ -283,6 +362,7 @@ impl From<EnsureError> for Answer {
         match error {
             EnsureError::Refused(refusal) => Answer::Refused(refusal.rule),
             EnsureError::NoMemory => Answer::NotEnsured,
+            EnsureError::Finalized => Answer::Finalized,
         }
     }
 }
@@ -308,15 +388,66 @@ impl From<Ran> for Answer {
     }
 }
 
-impl From<Rule> for Answer {
-    fn from(rule: Rule) -> Self {
-        Answer::Refused(rule)
+impl From<Interp> for Answer {
+    fn from(interp: Interp) -> Self {
+        Answer::Interp(interp.serial)
     }
 }
 
-impl From<CreationError> for Answer {
-    fn from(error: CreationError) -> Self {
-        Answer::Failed(error)
+impl From<CallError> for Answer {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(refusal) => Answer::Refused(refusal.rule),
+            CallError::Finalized => Answer::Finalized,
+        }
+    }
+}
+
+impl From<GateError> for Answer {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::Refused(refusal) => Answer::Refused(refusal.rule),
+            GateError::Denied(denied) => Answer::Denied(denied),
+            GateError::Finalized => Answer::Finalized,
+        }
+    }
+}
+
+impl From<CreateError> for Answer {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Refused(refusal) => Answer::Refused(refusal.rule),
+            CreateError::Failed(error) => Answer::Failed(error),
+            CreateError::Finalized => Answer::Finalized,
+        }
+    }
+}
+
+impl From<Denied> for Answer {
+    fn from(denied: Denied) -> Self {
+        Answer::Denied(denied)
+    }
+}
+
+impl From<&ForkError> for Answer {
+    fn from(error: &ForkError) -> Self {
+        match error {
+            ForkError::Refused(refusal) => Answer::Refused(refusal.rule),
+            ForkError::Denied(denied) => Answer::Denied(*denied),
+            ForkError::Os(_) => Answer::NotForked,
+        }
+    }
+}
+
+impl From<NotInitialized> for Answer {
+    fn from(_: NotInitialized) -> Self {
+        Answer::Failed(CreationError::NoMemory)
+    }
+}
+
+impl From<Rule> for Answer {
+    fn from(rule: Rule) -> Self {
+        Answer::Refused(rule)
     }
 }
 
@@ -384,6 +515,8 @@ mod sink {
 
     impl Sinks {
         pub(crate) fn add(&mut self, _: &Sink) {}
+
+        pub(crate) fn keep(&mut self, _: &Sink) {}
     }
 }
 

@@ -5,10 +5,10 @@
 //!
 //! | field | written by |
 //! | --- | --- |
-//! | `serial`, `interp`, `thread` | under the list lock |
+//! | `serial`, `interp`, `thread`, `started` | under the list lock |
 //! | `status`, all bits but `ACTIVE` | under the list lock; `FINALIZING` and `CLEARED` holding the GIL as well |
 //! | `status`, `ACTIVE` | by its thread, holding the GIL |
-//! | `in_use`, `runs_calls`, `ensures` | by its thread |
+//! | `in_use`, `held`, `ends`, `ensures` | by its thread |
 //! | `gil` | by the call that creates it |
 //!
 //! The bit `BOUND_GILSTATE` is not stored: it follows from the gilstate slot of the
@@ -47,8 +47,13 @@ pub(crate) struct TstateSlot {
     status: AtomicU8,
     /// A call of its thread uses it.
     pub(crate) in_use: AtomicBool,
-    /// Its thread runs pending calls with it, and comes back to it.
-    pub(crate) runs_calls: AtomicBool,
+    /// Its thread is inside a call that has left it, or lets others leave it, and comes back
+    /// to it: it runs pending calls, or ends an interpreter from outside.
+    pub(crate) held: AtomicBool,
+    /// Its thread ends its interpreter with it: not even that thread may delete it.
+    pub(crate) ends: AtomicBool,
+    /// For which kind of thread it was made, if one was started.
+    started: AtomicU8,
     /// The thread it is bound to.
     pub(crate) thread: AtomicSerial,
     /// The GIL of its interpreter; none: not yet.
@@ -67,6 +72,17 @@ global! {
     pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
 }
 
+/// For which kind of thread a thread state was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// One that the end of its interpreter waits for.
+    Joined,
+    /// A daemon.
+    Daemon,
+}
+
+const DAEMON: u8 = Started::Daemon as u8 + 1;
+
 const DEAD: StatusBits = StatusBits::FINALIZING.union(StatusBits::CLEARED);
 
 impl TstateSlot {
@@ -80,7 +96,9 @@ impl TstateSlot {
         self.thread.store(None);
         self.thread_slot.store(None);
         self.in_use.store(false, Ordering::Relaxed);
-        self.runs_calls.store(false, Ordering::Relaxed);
+        self.held.store(false, Ordering::Relaxed);
+        self.ends.store(false, Ordering::Relaxed);
+        self.started.store(0, Ordering::Relaxed);
         self.ensures.reset();
         self.set_status(StatusBits::INITIALIZED);
         self.serial.store(Some(serial));
@@ -106,6 +124,29 @@ impl TstateSlot {
     #[inline]
     pub(crate) fn status(&self) -> StatusBits {
         StatusBits::from_bits_retain(self.status.load(Ordering::Acquire))
+    }
+
+    /// It is made for a thread that is started, in this interpreter.
+    pub(crate) fn set_started(&self, interp: Interp, started: Started) {
+        self.started.store(started as u8 + 1, Ordering::Relaxed);
+        if started == Started::Joined {
+            interp.slot.joined.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// For which kind of thread was it made, if one was started?
+    pub(crate) fn started(&self) -> Option<Started> {
+        match self.started.load(Ordering::Relaxed) {
+            0 => None,
+            DAEMON => Some(Started::Daemon),
+            _ => Some(Started::Joined),
+        }
+    }
+
+    /// Is it used by a call of another thread than this, or by an end?
+    pub(crate) fn in_use_beside(&self, thread: Serial) -> bool {
+        let used = self.in_use.load(Ordering::Acquire) || self.held.load(Ordering::Acquire);
+        (used && !self.thread.is(thread)) || self.ends.load(Ordering::Acquire)
     }
 
     /// Its interpreter.

@@ -1,7 +1,7 @@
 //! OS threads that call anything with any handle, stale ones and each other's included.
 
-use cloister::{Interp, PendingFailed, PendingFn, Runtime, Settings, Thread, Tstate};
-use cloister_specs::{Fault, GilState, InterpreterConfig, StatusBits};
+use cloister::{CallError, Interp, PendingFailed, PendingFn, Runtime, Settings, Thread, Tstate};
+use cloister_specs::{Fault, GilState, InterpreterConfig, Refusal, StatusBits};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -103,6 +103,7 @@ fn pending(world: &World, random: &mut Random) -> PendingFn {
 
 fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counter>) {
     let Made { tstate, interp, counter } = world.pick(random);
+    let told = |result: Result<(), Refusal>| result.map_err(CallError::from);
     let done = match random.below(25) {
         0 => return create(world, thread, random, shared),
         1 | 2 => {
@@ -111,17 +112,17 @@ fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counte
             }
             return;
         }
-        3 | 4 => thread.thread_state_bind(tstate),
+        3 | 4 => told(thread.thread_state_bind(tstate)),
         5 | 6 => thread.thread_state_swap(Some(tstate)).map(|_| ()),
         7 => thread.thread_state_swap(None).map(|_| ()),
-        8 => thread.thread_state_clear(tstate),
-        9 => thread.thread_state_delete(tstate),
-        10 | 11 => thread.save_thread().map(|_| ()),
+        8 => told(thread.thread_state_clear(tstate)),
+        9 => told(thread.thread_state_delete(tstate)),
+        10 | 11 => told(thread.save_thread().map(|_| ())),
         12 | 13 => thread.restore_thread(tstate),
         14 => thread.end_interpreter(thread.current().unwrap_or(tstate)),
         15 => thread.acquire_thread(tstate),
-        16 => thread.release_thread(thread.current().unwrap_or(tstate)),
-        17 => thread.thread_state_delete_current(),
+        16 => told(thread.release_thread(thread.current().unwrap_or(tstate))),
+        17 => told(thread.thread_state_delete_current()),
         18 | 19 => {
             if world.count(thread.gilstate_ensure(interp)).is_some()
                 && let Some(tstate) = thread.current()
@@ -130,14 +131,14 @@ fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counte
             }
             return;
         }
-        20 => thread.gilstate_release(GilState::Unlocked),
-        21 => thread.gilstate_release(GilState::Locked),
+        20 => told(thread.gilstate_release(GilState::Unlocked)),
+        21 => told(thread.gilstate_release(GilState::Locked)),
         22 => {
             let ring = Some(interp).filter(|_| random.below(3) > 0);
             world.count(thread.add_pending_call(ring, pending(world, random)));
             return;
         }
-        23 => thread.make_pending_calls().map(|_| ()),
+        23 => told(thread.make_pending_calls().map(|_| ())),
         _ => thread.eval_breaker_poll().map(|_| ()),
     };
     world.count(done);

@@ -2,12 +2,12 @@
 #![cfg(feature = "controlled")]
 
 use cloister::control::{Misuse, Scheduler, Step};
-use cloister::{Interp, Runtime, Settings, Thread, Tstate};
-use cloister_specs::{InterpreterConfig, Parking, Refusal, Rule, StatusBits};
+use cloister::{CallError, Interp, Runtime, Settings, Thread, Tstate};
+use cloister_specs::{InterpreterConfig, Parking, Rule, StatusBits};
 
 /// What a logical thread does with its attachment.
-type Command = Box<dyn FnOnce(&mut Option<Thread>) -> Result<Option<Tstate>, Refusal>>;
-type Outcome = Result<Option<Tstate>, Refusal>;
+type Command = Box<dyn FnOnce(&mut Option<Thread>) -> Outcome>;
+type Outcome = Result<Option<Tstate>, CallError>;
 
 struct World {
     scheduler: Scheduler<Command, Outcome>,
@@ -75,7 +75,7 @@ impl World {
     }
 
     fn save(&mut self, thread: u8) -> Step<Outcome> {
-        self.call(thread, |t| t.save_thread().map(Some))
+        self.call(thread, |t| Ok(Some(t.save_thread()?)))
     }
 
     fn poll(&mut self, thread: u8) -> Step<Outcome> {
@@ -184,10 +184,10 @@ fn a_signal_prefers_whom_it_is_told_to() {
     for thread in 1..4 {
         assert_eq!(w.restore(thread), GIL);
     }
-    w.call_preferring(0, 2, |t| t.save_thread().map(Some));
+    w.call_preferring(0, 2, |t| Ok(Some(t.save_thread()?)));
     assert!(w.scheduler.is_signalled(2));
     assert_eq!(w.scheduler.resume(2, 0), Ok(DONE));
-    w.call_preferring(2, 0, |t| t.save_thread().map(Some));
+    w.call_preferring(2, 0, |t| Ok(Some(t.save_thread()?)));
     assert!(w.scheduler.is_signalled(1));
     assert!(!w.scheduler.is_signalled(3));
 }
@@ -203,8 +203,8 @@ fn a_thread_state_in_the_forced_switch_is_not_cleared() {
     assert_eq!(w.scheduler.expire(1, 0), Ok(GIL));
     assert_eq!(w.save(0), SWITCH);
     assert_eq!(w.scheduler.resume(1, 0), Ok(DONE));
-    let clear = move |t: &Thread| t.thread_state_clear(t0).map(|()| None);
-    assert_eq!(w.call(1, clear), Step::Done(Err(Refusal { rule: Rule::Tls13 })));
+    let clear = move |t: &Thread| Ok(t.thread_state_clear(t0).map(|()| None)?);
+    assert_eq!(w.call(1, clear), Step::Done(Err(Rule::Tls13.into())));
     assert_eq!(w.scheduler.resume(0, 0), Ok(Step::Done(Ok(Some(t0)))));
     assert_eq!(w.call(1, clear), DONE);
 }
@@ -223,8 +223,8 @@ fn both_thread_states_of_a_swap_that_waits_are_in_use() {
     let status = |w: &World, t| w.runtime.snapshot().tstates.iter().find(|i| i.tstate == t).unwrap().status;
     assert!(!status(&w, own).contains(StatusBits::ACTIVE));
     assert!(!status(&w, t1).contains(StatusBits::ACTIVE));
-    let clear = move |t: &Thread| t.thread_state_clear(t1).map(|()| None);
-    assert_eq!(w.call(0, clear), Step::Done(Err(Refusal { rule: Rule::Tls13 })));
+    let clear = move |t: &Thread| Ok(t.thread_state_clear(t1).map(|()| None)?);
+    assert_eq!(w.call(0, clear), Step::Done(Err(Rule::Tls13.into())));
     assert!(w.main == main);
 }
 

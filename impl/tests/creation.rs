@@ -1,6 +1,6 @@
 //! Creations that fail, and what is left of them: nothing.
 
-use cloister::{Runtime, Settings, Thread};
+use cloister::{CreateError, Runtime, Settings, Thread};
 use cloister_specs::{CreationError, Fault, InterpreterConfig};
 
 const PRESETS: [InterpreterConfig; 2] = [InterpreterConfig::ISOLATED, InterpreterConfig::LEGACY];
@@ -29,7 +29,7 @@ fn every_failure_restores(runtime: &Runtime, thread: &Thread) {
     for config in PRESETS {
         for fault in Fault::ALL {
             let result = thread.new_interpreter_with(&config, &mut Some(fault));
-            assert_eq!(result.unwrap_err(), error_of(fault));
+            assert_eq!(result.unwrap_err(), CreateError::Failed(error_of(fault)));
             assert_eq!(look(runtime, thread), before, "{fault:?}");
         }
     }
@@ -111,7 +111,7 @@ fn a_wrong_configuration_is_answered_with_its_first_fault() {
             (false, _) => Some(CreationError::GilValue),
         };
         let result = thread.new_interpreter_from_config(&config);
-        assert_eq!(result.err(), wanted, "{config:?}");
+        assert_eq!(result.err(), wanted.map(CreateError::Failed), "{config:?}");
         if let Ok((_, tstate)) = result {
             thread.end_interpreter(tstate).unwrap();
             thread.thread_state_swap(t0).unwrap();
@@ -146,13 +146,13 @@ fn each_allocation_of_a_creation_may_fail() {
     for nth in 1.. {
         runtime.fail_allocation(nth);
         match thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED) {
-            Err(error) => assert_eq!(error, CreationError::NoMemory),
+            Err(error) => assert_eq!(error, CreateError::Failed(CreationError::NoMemory)),
             Ok(_) => break,
         }
         assert_eq!(look(&runtime, &thread), before, "allocation {nth}");
         failed = nth;
     }
-    assert_eq!(failed, 2);
+    assert_eq!(failed, 4);
     assert_eq!(runtime.allocations_left(), 1);
 }
 
@@ -171,7 +171,7 @@ fn a_thread_state_that_finds_no_memory_is_null() {
 #[test]
 fn a_new_interpreter_has_the_legacy_configuration() {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
-    let (interp, tstate) = thread.new_interpreter().unwrap();
+    let (interp, tstate) = thread.new_interpreter().unwrap().unwrap();
     assert_eq!(thread.current(), Some(tstate));
     let snapshot = runtime.snapshot();
     let info = snapshot.interps.iter().find(|i| i.interp == interp).unwrap();
@@ -186,10 +186,10 @@ fn a_new_interpreter_that_fails_is_null_and_its_caller_as_it_was() {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
     let before = look(&runtime, &thread);
     for fault in Fault::ALL {
-        assert_eq!(thread.new_legacy_interpreter_with(&mut Some(fault)), None);
+        assert_eq!(thread.new_legacy_interpreter_with(&mut Some(fault)), Ok(None));
         assert_eq!(look(&runtime, &thread), before, "{fault:?}");
     }
-    assert!(thread.new_interpreter().is_some());
+    assert!(thread.new_interpreter().unwrap().is_some());
 }
 
 #[cfg(feature = "faults")]
@@ -197,12 +197,12 @@ fn a_new_interpreter_that_fails_is_null_and_its_caller_as_it_was() {
 fn each_allocation_of_a_new_interpreter_may_fail() {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
     let before = look(&runtime, &thread);
-    for nth in [1, 2] {
+    for nth in 1..=4 {
         runtime.fail_allocation(nth);
-        assert_eq!(thread.new_interpreter(), None);
+        assert_eq!(thread.new_interpreter(), Ok(None));
         assert_eq!(look(&runtime, &thread), before, "allocation {nth}");
     }
-    runtime.fail_allocation(3);
-    assert!(thread.new_interpreter().is_some());
+    runtime.fail_allocation(5);
+    assert!(thread.new_interpreter().unwrap().is_some());
     assert_eq!(runtime.allocations_left(), 1);
 }

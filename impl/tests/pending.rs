@@ -2,7 +2,7 @@
 
 mod common;
 
-use cloister::{Interp, NotAdded, PendingFailed, PendingFn, Ran, Thread};
+use cloister::{CallError, Interp, NotAdded, PendingFailed, PendingFn, Ran, Thread};
 use cloister_specs::{Phase, RING, Rule};
 use common::{World, bound, look, refuses_in};
 use std::sync::mpsc::channel;
@@ -134,7 +134,7 @@ fn a_full_ring_gives_the_call_back() {
 fn a_call_of_an_interpreter_waits_for_a_thread_that_runs_there() {
     let w = World::new();
     let (sub, t1) = w.isolated();
-    let (shared, t2) = w.thread.new_interpreter().unwrap();
+    let (shared, t2) = w.thread.new_interpreter().unwrap().unwrap();
     w.thread.thread_state_swap(Some(w.t0)).unwrap();
     let (log, (sender, seen)) = (Log::default(), channel());
     w.thread.add_pending_call(Some(sub), log.writes(1)).unwrap();
@@ -298,7 +298,7 @@ fn a_call_that_makes_pending_calls_or_polls_makes_none() {
     let log = Log::default();
     let (sender, seen) = channel();
     let makes = move |thread: &Thread| {
-        let results = [thread.make_pending_calls(), thread.eval_breaker_poll()];
+        let results = [thread.make_pending_calls().map_err(CallError::from), thread.eval_breaker_poll()];
         sender.send((results, busy(thread))).map_err(|_| PendingFailed)
     };
     w.thread.add_pending_call(Some(w.main), Box::new(makes)).unwrap();
@@ -361,15 +361,19 @@ fn a_call_that_comes_back_elsewhere_has_failed() {
 }
 
 #[test]
-fn a_call_may_end_its_interpreter() {
+fn a_call_does_not_end_its_interpreter() {
     let w = World::new();
     let log = Log::default();
     let (sub, t1) = w.isolated();
-    let ends = move |thread: &Thread| thread.end_interpreter(t1).map_err(|_| PendingFailed);
+    let (sender, seen) = channel();
+    let ends = move |thread: &Thread| sender.send(thread.end_interpreter(t1)).map_err(|_| PendingFailed);
     w.thread.add_pending_call(Some(sub), Box::new(ends)).unwrap();
     w.thread.add_pending_call(Some(sub), log.writes(1)).unwrap();
-    assert_eq!(w.thread.eval_breaker_poll(), Ok(failed(1)));
-    assert_eq!(w.thread.current(), None);
+    // The end would run the second call inside the first.
+    assert_eq!(w.thread.eval_breaker_poll(), Ok(ran(2)));
+    assert_eq!(seen.try_recv(), Ok(Err(Rule::Pend6.into())));
+    assert_eq!(log.take(), [1]);
+    w.thread.end_interpreter(t1).unwrap();
     assert_eq!(sub.id(), None);
     // The next one, in the same memory, has nothing of it.
     let (next, t2) = w.isolated();
@@ -410,7 +414,7 @@ fn a_call_that_panics_leaves_the_interpreter_idle() {
 }
 
 #[test]
-fn what_an_ended_interpreter_leaves_is_dropped_and_not_run() {
+fn what_is_left_is_run_when_the_interpreter_ends() {
     let w = World::new();
     let (sub, t1) = w.isolated();
     let (held, log) = (Arc::new(()), Log::default());
@@ -427,7 +431,7 @@ fn what_an_ended_interpreter_leaves_is_dropped_and_not_run() {
     assert_eq!(Arc::strong_count(&held), 1);
     w.thread.restore_thread(w.t0).unwrap();
     assert_eq!(w.thread.eval_breaker_poll(), Ok(Ran::NOTHING));
-    assert_eq!(log.take(), []);
+    assert_eq!(log.take(), [1, 1]);
 }
 
 #[test]
@@ -498,7 +502,7 @@ fn nothing_is_added_to_an_interpreter_that_is_being_created() {
         let creator = scope.spawn(|| {
             // It waits for the main GIL, in the middle of the creation.
             let thread = w.runtime.attach().unwrap();
-            thread.new_interpreter().unwrap();
+            thread.new_interpreter().unwrap().unwrap();
         });
         let interp = loop {
             let snapshot = w.runtime.snapshot();

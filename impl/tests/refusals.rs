@@ -1,7 +1,10 @@
 //! Each rule that a caller can break: the call is refused, and nothing happens.
 
+mod common;
+
 use cloister::{Interp, Runtime, Settings, Thread, Tstate};
-use cloister_specs::{InterpreterConfig, Phase, Refusal, Rule};
+use cloister_specs::{InterpreterConfig, Phase, Rule};
+use common::{RuleOf, refuses_in};
 use std::fmt::Debug;
 use std::thread;
 use std::time::Duration;
@@ -46,22 +49,9 @@ impl World {
     }
 
     #[track_caller]
-    fn refuses<T: Debug>(&self, rule: Rule, call: impl FnOnce(&Thread) -> Result<T, Refusal>) {
+    fn refuses<T: Debug, E: RuleOf>(&self, rule: Rule, call: impl FnOnce(&Thread) -> Result<T, E>) {
         refuses_in(&self.runtime, &self.thread, rule, call);
     }
-}
-
-#[track_caller]
-fn refuses_in<T: Debug>(
-    runtime: &Runtime,
-    thread: &Thread,
-    rule: Rule,
-    call: impl FnOnce(&Thread) -> Result<T, Refusal>,
-) {
-    let look = || format!("{:?} {:?} {:?}", runtime.snapshot(), thread.current(), thread.gilstate());
-    let before = look();
-    assert_eq!(call(thread).unwrap_err(), Refusal { rule });
-    assert_eq!(look(), before);
 }
 
 //= specs/rules/gil.md#gil-12

@@ -2,7 +2,7 @@
 #![cfg(feature = "faults")]
 
 use cloister::faults::Seeded;
-use cloister::{NotAdded, PendingFailed, PendingFn, Runtime, Settings, Thread};
+use cloister::{CreateError, NotAdded, PendingFailed, PendingFn, Runtime, Settings, Thread};
 use cloister_specs::{CreationError, Fault, GilState, InterpreterConfig};
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ fn a_fault_is_on_in_one_runtime_until_it_is_switched_off() {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
     let config = InterpreterConfig { use_main_obmalloc: false, gil: 7, ..InterpreterConfig::LEGACY };
     let error = || thread.new_interpreter_from_config(&config).unwrap_err();
-    assert_eq!(error(), CreationError::Settings);
+    assert_eq!(error(), CreateError::Failed(CreationError::Settings));
     runtime.seed(Some(Seeded::GilValueFirst));
-    assert_eq!(error(), CreationError::GilValue);
+    assert_eq!(error(), CreateError::Failed(CreationError::GilValue));
     runtime.seed(None);
-    assert_eq!(error(), CreationError::Settings);
+    assert_eq!(error(), CreateError::Failed(CreationError::Settings));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn every_fault_has_a_name_and_a_rule_of_its_kind() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Seeded::ALL.len());
-    let areas = ["LIFE", "TLS", "GIL", "GILSTATE", "PEND"];
+    let areas = ["LIFE", "TLS", "GIL", "GILSTATE", "PEND", "FIN", "ID", "FORK"];
     assert!(Seeded::ALL.iter().all(|fault| areas.contains(&fault.breaks().area())));
     let broken = |area| Seeded::ALL.iter().any(|fault| fault.breaks().area() == area);
     assert!(areas.into_iter().all(broken));
@@ -57,7 +57,7 @@ fn an_ensure_can_make_a_second_thread_state() {
 #[test]
 fn an_ensure_can_lead_into_the_main_interpreter() {
     let (runtime, thread) = seeded(Seeded::EnsureTargetsMain);
-    let (sub, _) = thread.new_interpreter().unwrap();
+    let (sub, _) = thread.new_interpreter().unwrap().unwrap();
     thread.save_thread().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -119,7 +119,7 @@ fn any_thread_state_can_be_released_and_an_interpreter_isolated() {
     thread.release_thread(other).unwrap();
     assert_eq!(thread.current(), None);
     runtime.seed(Some(Seeded::NewInterpreterIsolates));
-    let (interp, _) = thread.new_interpreter().unwrap();
+    let (interp, _) = thread.new_interpreter().unwrap().unwrap();
     assert_eq!(runtime.snapshot().interps.iter().find(|i| i.interp == interp).unwrap().own_gil, Some(true));
 }
 
@@ -181,7 +181,7 @@ fn pending_calls_can_go_wrong_in_seven_ways() {
     });
 
     runtime.seed(Some(Seeded::MakeRunsAnywhere));
-    let (sub, _) = thread.new_interpreter().unwrap();
+    let (sub, _) = thread.new_interpreter().unwrap().unwrap();
     thread.add_pending_call(Some(sub), Box::new(|_| Ok(()))).unwrap();
     assert_eq!(thread.make_pending_calls().unwrap().calls, 1);
 }

@@ -5,7 +5,7 @@
 
 use super::libpython::{Address, Functions, Python, RawConfig};
 use super::{BenchError, CLOISTER, Contender, Target, Work};
-use cloister::{Runtime, Settings, Thread, Tstate, safe};
+use cloister::{CreateError, Runtime, Settings, Thread, Tstate, safe};
 use cloister_specs::{CreationError, Fault, InterpreterConfig};
 use std::hint::black_box;
 use std::rc::Rc;
@@ -246,7 +246,7 @@ pub fn refused(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
     let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
         let tstate = thread.save_thread()?;
         let time = timed(calls, || match thread.new_interpreter_from_config(black_box(&REFUSED)) {
-            Err(CreationError::Settings) => Ok(()),
+            Err(CreateError::Failed(CreationError::Settings)) => Ok(()),
             Err(other) => Err(other.into()),
             Ok(_) => Err(BenchError::Created),
         });

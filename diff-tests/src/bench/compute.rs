@@ -5,8 +5,8 @@
 //! runtime.
 
 use super::{BenchError, CLOISTER, Contender, Target, Work};
-use cloister::{Runtime, Settings};
-use cloister_specs::{InterpreterConfig, Refusal};
+use cloister::{CallError, Runtime, Settings};
+use cloister_specs::InterpreterConfig;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
@@ -88,7 +88,7 @@ fn in_two_threads(
 }
 
 #[inline]
-fn compute(loops: u64, mut poll: impl FnMut() -> Result<(), Refusal>) -> Result<(), Refusal> {
+fn compute(loops: u64, mut poll: impl FnMut() -> Result<(), CallError>) -> Result<(), CallError> {
     let mut x = black_box(0x9e37_79b9_7f4a_7c15_u64);
     for _ in 0..loops {
         for _ in 0..STEPS {

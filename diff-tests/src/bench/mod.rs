@@ -38,8 +38,8 @@ pub use libpython::Python;
 pub use works::all;
 
 use crate::subject::SubjectError;
-use cloister::AttachError;
-use cloister_specs::{CreationError, Refusal};
+use cloister::{AttachError, CallError, CreateError};
+use cloister_specs::Refusal;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -117,9 +117,12 @@ pub enum BenchError {
     /// A legal use of the safe face was refused.
     #[error("bench: the safe face refused a legal use: {0}")]
     Safe(#[from] cloister::safe::Error),
+    /// A legal call came to nothing.
+    #[error("bench: a legal call came to nothing: {0}")]
+    Called(#[from] CallError),
     /// A creation failed that should not.
     #[error("bench: an interpreter cannot be created: {0}")]
-    Creation(#[from] CreationError),
+    Creation(#[from] CreateError),
     /// Memory ran out.
     #[error("bench: memory ran out")]
     NoMemory,

@@ -78,11 +78,17 @@ macro_rules! face {
                 config: &InterpreterConfig,
                 mut fault: Option<Fault>,
             ) -> Result<(Self::Interp, Self::Tstate), CreationError> {
-                self.new_interpreter_with(config, &mut fault)
+                self.new_interpreter_with(config, &mut fault).map_err(|error| match error {
+                    $build::CreateError::Failed(error) => error,
+                    // Nobody finalizes, so a creation is neither refused nor cut off.
+                    $build::CreateError::Refused(_) | $build::CreateError::Finalized => {
+                        CreationError::NoMemory
+                    }
+                })
             }
 
             fn end(&self, tstate: Self::Tstate) -> Result<(), Refusal> {
-                self.end_interpreter(tstate)
+                self.end_interpreter(tstate).map_err(refusal)
             }
 
             fn new_tstate(&self, interp: Self::Interp) -> Result<Option<Self::Tstate>, Refusal> {
@@ -94,7 +100,7 @@ macro_rules! face {
             }
 
             fn swap(&self, tstate: Option<Self::Tstate>) -> Result<(), Refusal> {
-                self.thread_state_swap(tstate).map(drop)
+                self.thread_state_swap(tstate).map(drop).map_err(refusal)
             }
 
             fn clear(&self, tstate: Self::Tstate) -> Result<(), Refusal> {
@@ -110,17 +116,24 @@ macro_rules! face {
             }
 
             fn restore(&self, tstate: Self::Tstate) -> Result<(), Refusal> {
-                self.restore_thread(tstate)
+                self.restore_thread(tstate).map_err(refusal)
             }
 
             fn poll(&self) -> Result<(), Refusal> {
-                self.eval_breaker_poll().map(drop)
+                self.eval_breaker_poll().map(drop).map_err(refusal)
             }
 
             fn tell(&self) -> (Held, Vec<Stamped>) {
                 let held = held(&self.runtime().snapshot());
                 self.runtime().trace(false);
                 (held, self.runtime().drain().into_iter().map(stamped).collect())
+            }
+        }
+
+        fn refusal(error: $build::CallError) -> Refusal {
+            match error {
+                $build::CallError::Refused(refusal) => refusal,
+                $build::CallError::Finalized => Rule::Fin11.into(),
             }
         }
 
@@ -175,6 +188,11 @@ macro_rules! translated {
                 Told::Dropping(told) => Event::Dropping(gil(told)),
                 Told::WaitBegin(told) => Event::WaitBegin(gil(told)),
                 Told::Requested(told) => Event::Requested(gil(told)),
+                Told::GaveUp(told) => Event::GaveUp(gil(told)),
+                Told::ThreadsWaitBegin(t) => Event::ThreadsWaitBegin(serial(t)),
+                Told::ThreadsWaitEnd(t) => Event::ThreadsWaitEnd(serial(t)),
+                Told::CallsWaitBegin(t) => Event::CallsWaitBegin(serial(t)),
+                Told::CallsWaitEnd(t) => Event::CallsWaitEnd(serial(t)),
                 Told::SwitchWaitBegin(told) => Event::SwitchWaitBegin(gil(told)),
                 Told::SwitchWaitEnd(told) => Event::SwitchWaitEnd(gil(told)),
                 Told::Returned(told) => Event::Returned(answer(told)),
@@ -193,6 +211,9 @@ macro_rules! translated {
                 Told::Interp(i) => Argument::Interp(serial(i)),
                 Told::Config(config) => Argument::Config(config),
                 Told::GilState(state) => Argument::GilState(state),
+                Told::Id(id) => Argument::Id(id),
+                Told::Required(interp, required) => Argument::Required(serial(interp), required),
+                Told::Daemon(daemon) => Argument::Daemon(daemon),
             }
         }
 
@@ -209,6 +230,25 @@ macro_rules! translated {
                 Told::Undone { interp, tstate } => Effect::Undone { interp: s(interp), tstate: s(tstate) },
                 Told::Ending { interp, tstate } => Effect::Ending { interp: s(interp), tstate: s(tstate) },
                 Told::Ended { interp, tstate } => Effect::Ended { interp: s(interp), tstate: s(tstate) },
+                Told::Finalizing { interp, tstate } => {
+                    Effect::Finalizing { interp: s(interp), tstate: s(tstate) }
+                }
+                Told::Initialized { interp, tstate } => {
+                    Effect::Initialized { interp: s(interp), tstate: s(tstate) }
+                }
+                Told::Finalized { interp, tstate } => {
+                    Effect::Finalized { interp: s(interp), tstate: s(tstate) }
+                }
+                Told::Started { tstate, interp, daemon } => {
+                    Effect::Started { tstate: s(tstate), interp: s(interp), daemon }
+                }
+                Told::Unstarted(t) => Effect::Unstarted(s(t)),
+                Told::Requires { interp, required } => Effect::Requires { interp: s(interp), required },
+                Told::Referenced(i) => Effect::Referenced(s(i)),
+                Told::Dereferenced(i) => Effect::Dereferenced(s(i)),
+                Told::Running(t) => Effect::Running(s(t)),
+                Told::NotRunning(t) => Effect::NotRunning(s(t)),
+                Told::Forked => Effect::Forked,
                 Told::Ensured { tstate, interp } => Effect::Ensured { tstate: s(tstate), interp: s(interp) },
                 Told::Added { ring } => Effect::Added { ring: ring.map(s) },
                 Told::Popped { ring } => Effect::Popped { ring: ring.map(s) },
@@ -229,6 +269,14 @@ macro_rules! translated {
                 Told::NotEnsured => Answer::NotEnsured,
                 Told::Is(yes) => Answer::Is(yes),
                 Told::Full => Answer::Full,
+                Told::Interp(i) => Answer::Interp(serial(i)),
+                Told::Denied(denied) => Answer::Denied(denied),
+                Told::Finalized => Answer::Finalized,
+                Told::Forked($build::Forked::Parent(pid)) => {
+                    Answer::Forked(cloister_traced::Forked::Parent(pid))
+                }
+                Told::Forked($build::Forked::Child) => Answer::Forked(cloister_traced::Forked::Child),
+                Told::NotForked => Answer::NotForked,
                 Told::Ran($build::Ran { calls, failed }) => {
                     Answer::Ran(cloister_traced::Ran { calls, failed })
                 }
@@ -239,7 +287,7 @@ macro_rules! translated {
 
 mod traced {
     use super::super::recording::{Held, HeldGil, HeldInterp, HeldThread, HeldTstate};
-    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal};
+    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal, Rule};
     use cloister_traced::Serial;
     use cloister_traced::trace::Stamped;
 
@@ -256,7 +304,7 @@ mod traced {
 
 mod loomed {
     use super::super::recording::{Held, HeldGil, HeldInterp, HeldThread, HeldTstate};
-    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal};
+    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal, Rule};
     use cloister_traced::Serial;
     use cloister_traced::trace::{Answer, Argument, Effect, Event, Gil, Stamped};
     use std::num::NonZeroU64;
@@ -267,7 +315,7 @@ mod loomed {
 
 mod shuttled {
     use super::super::recording::{Held, HeldGil, HeldInterp, HeldThread, HeldTstate};
-    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal};
+    use cloister_specs::{CreationError, Fault, InterpreterConfig, Refusal, Rule};
     use cloister_traced::Serial;
     use cloister_traced::trace::{Answer, Argument, Effect, Event, Gil, Stamped};
     use std::num::NonZeroU64;

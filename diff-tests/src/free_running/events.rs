@@ -94,7 +94,20 @@ impl Replay {
             Effect::Ending { interp, tstate } if may(&[OpKind::EndInterpreter]) => {
                 let ends = self.names.tstate(tstate).map(|t| self.model.tstate(t).interp);
                 self.expect(ends == self.names.interp(interp))?;
-                self.change(h, tstate)?;
+                self.change(h, tstate)
+            }
+            Effect::Finalizing { tstate, .. } => {
+                match self.reach(h, |l| matches!(l, Label::EndLast(_)))? {
+                    Label::EndLast(t) => self.is(t, tstate)?,
+                    _ => return Err(Reason::Other),
+                }
+                self.step(h).map(drop)
+            }
+            Effect::Cleared(tstate) if may(&[OpKind::EndInterpreter]) => {
+                match self.reach(h, |l| matches!(l, Label::EndClear(_)))? {
+                    Label::EndClear(t) => self.is(t, tstate)?,
+                    _ => return Err(Reason::Other),
+                }
                 self.step(h).map(drop)
             }
             Effect::Ended { tstate, .. } => {
@@ -117,7 +130,17 @@ impl Replay {
             | Effect::Added { .. }
             | Effect::Popped { .. }
             | Effect::RunBegan { .. }
-            | Effect::RunEnded { .. } => Err(Reason::Other),
+            | Effect::RunEnded { .. }
+            | Effect::Initialized { .. }
+            | Effect::Finalized { .. }
+            | Effect::Started { .. }
+            | Effect::Unstarted(_)
+            | Effect::Requires { .. }
+            | Effect::Referenced(_)
+            | Effect::Dereferenced(_)
+            | Effect::Running(_)
+            | Effect::NotRunning(_)
+            | Effect::Forked => Err(Reason::Other),
         }
     }
 

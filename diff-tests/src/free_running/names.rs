@@ -116,6 +116,10 @@ impl Names {
             // No pending call is added, so none is run.
             Answer::Ran(Ran { calls: 0, failed: false }) => Reply::Done,
             Answer::Ran(_) => return None,
+            Answer::Interp(i) => Reply::Interp(self.interp(i)?),
+            Answer::Denied(denied) => Reply::Denied(denied),
+            Answer::Finalized => Reply::Finalized,
+            Answer::Forked(_) | Answer::NotForked => return None,
             Answer::Refused(_) => return None,
         })
     }

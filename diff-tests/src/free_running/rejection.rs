@@ -183,6 +183,9 @@ pub(super) fn said(event: &Event, names: &Names) -> (RowKind, String) {
                 Argument::Tstate(serial) | Argument::Interp(serial) => name(*serial),
                 Argument::Config(config) => config.to_string(),
                 Argument::GilState(state) => state.to_string(),
+                Argument::Id(id) => format!("id {id}"),
+                Argument::Required(serial, required) => format!("{}, {required}", name(*serial)),
+                Argument::Daemon(daemon) => if *daemon { "daemon" } else { "" }.into(),
             };
             (RowKind::Call, format!("{}({argument})", op.name()))
         }
@@ -191,6 +194,10 @@ pub(super) fn said(event: &Event, names: &Names) -> (RowKind, String) {
         Event::Dropping(g) => (RowKind::Label, format!("drops {}", gil(g))),
         Event::WaitBegin(g) => (RowKind::Parked, format!("waits for {}", gil(g))),
         Event::Requested(g) => (RowKind::Label, format!("asks for {}", gil(g))),
+        Event::GaveUp(g) => (RowKind::Label, format!("gives up {}", gil(g))),
+        Event::ThreadsWaitBegin(_) => (RowKind::Parked, "waits for threads".into()),
+        Event::CallsWaitBegin(_) => (RowKind::Parked, "waits for calls".into()),
+        Event::ThreadsWaitEnd(_) | Event::CallsWaitEnd(_) => (RowKind::Label, "goes on".into()),
         Event::SwitchWaitBegin(g) => (RowKind::Parked, format!("waits for the switch of {}", gil(g))),
         Event::SwitchWaitEnd(_) => (RowKind::Label, "goes on".into()),
         Event::Returned(answer) => (RowKind::Outcome, answered(*answer, names)),
@@ -209,6 +216,23 @@ fn done(effect: &Effect, names: &Names) -> String {
         Effect::Live(i) => format!("{} is live", name(i)),
         Effect::Undone { interp, tstate } => format!("undoes {} and {}", name(interp), name(tstate)),
         Effect::Ending { interp, tstate } => format!("ends {} with {}", name(interp), name(tstate)),
+        Effect::Finalizing { interp, tstate } => format!("tears down {} with {}", name(interp), name(tstate)),
+        Effect::Initialized { interp, tstate } => {
+            format!("initializes {} with {}", name(interp), name(tstate))
+        }
+        Effect::Finalized { interp, .. } => format!("has finalized {}", name(interp)),
+        Effect::Started { tstate, interp, daemon } => {
+            let kind = if daemon { "a daemon" } else { "a thread" };
+            format!("starts {kind} in {} with {}", name(interp), name(tstate))
+        }
+        Effect::Unstarted(t) => format!("{} was not started", name(t)),
+        Effect::Requires { interp, required: true } => format!("{} requires references", name(interp)),
+        Effect::Requires { interp, required: false } => format!("{} requires no references", name(interp)),
+        Effect::Referenced(i) => format!("takes a reference to {}", name(i)),
+        Effect::Dereferenced(i) => format!("gives a reference to {} back", name(i)),
+        Effect::Running(t) => format!("{} runs its interpreter", name(t)),
+        Effect::NotRunning(t) => format!("{} no longer runs its interpreter", name(t)),
+        Effect::Forked => "goes on in the child".into(),
         Effect::Ended { interp, .. } => format!("{} has ended", name(interp)),
         Effect::Ensured { tstate, interp } => format!("ensures {} in {}", name(tstate), name(interp)),
         Effect::Added { ring } => format!("adds a call to {}", ring_of(ring)),
@@ -233,6 +257,11 @@ pub(super) fn answered(answer: Answer, names: &Names) -> String {
         Answer::Is(yes) => if yes { "yes" } else { "no" }.into(),
         Answer::Full => "full".into(),
         Answer::Ran(ran) => format!("ran {}{}", ran.calls, if ran.failed { ", failed" } else { "" }),
+        Answer::Interp(i) => name(i),
+        Answer::Denied(denied) => format!("denied: {denied}"),
+        Answer::Finalized => "finalized".into(),
+        Answer::Forked(_) => "forked".into(),
+        Answer::NotForked => "not forked".into(),
         Answer::Refused(rule) => format!("refused {rule}"),
     }
 }

@@ -75,6 +75,14 @@ impl Replay {
             (Event::Dropping(gil), Some(_)) => self.dropping(h, gil),
             (Event::WaitBegin(gil), Some(_)) => self.wait_begins(h, gil),
             (Event::Requested(gil), Some(_)) => self.requested(h, gil),
+            (
+                Event::GaveUp(_)
+                | Event::ThreadsWaitBegin(_)
+                | Event::ThreadsWaitEnd(_)
+                | Event::CallsWaitBegin(_)
+                | Event::CallsWaitEnd(_),
+                Some(_),
+            ) => Err(Reason::Other),
             (Event::SwitchWaitBegin(gil), Some(_)) => self.switch_begins(h, gil),
             (Event::SwitchWaitEnd(gil), Some(_)) => self.switch_ends(h, gil),
             (Event::Returned(answer), Some(call)) => self.returned(h, call, answer),

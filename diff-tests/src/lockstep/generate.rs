@@ -88,7 +88,7 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::SetRunningMain, 3),
     (OpKind::SetNotRunningMain, 3),
     (OpKind::DestroyInterpreter, 4),
-    (OpKind::Fork, 0),
+    (OpKind::Fork, 1),
     (OpKind::Exec, 1),
 ];
 

@@ -6,7 +6,7 @@ use super::ledger::{Book, KnownInterp, KnownTstate, Ledger, NOBODY};
 use super::shared::Shared;
 use super::worker::Worker;
 use super::{Loss, MOST_THREADS, Memory, Outcome, Plan, SoakError, Tally, WARM_UP};
-use cloister::{PoolSizes, Runtime, Settings, Snapshot, Thread, Tstate};
+use cloister::{CallError, PoolSizes, Runtime, Settings, Snapshot, Thread, Tstate};
 use cloister_specs::{InterpreterConfig, OpKind, Refusal};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -131,7 +131,7 @@ impl<'a> Course<'a> {
 
     /// Creates an interpreter and ends it: by its id it tells how many there have been.
     fn probe(&mut self) -> Result<(), Loss> {
-        let refused = |call| move |refusal: Refusal| Loss::Refused { call, rule: refusal.rule };
+        let refused = |call| move |error: CallError| Loss::of(call, error);
         let made = self.thread.new_interpreter_from_config(&InterpreterConfig::LEGACY);
         let (interp, tstate) = made.map_err(|error| Loss::Creation { got: Some(error), expected: None })?;
         let got = interp.id().unwrap_or(-1);
@@ -202,8 +202,9 @@ impl<'a> Course<'a> {
     }
 
     fn sweep(&mut self) -> Result<(), Loss> {
-        let refused = |call| move |refusal: Refusal| Loss::Refused { call, rule: refusal.rule };
-        self.thread.restore_thread(self.first).map_err(refused(OpKind::RestoreThread))?;
+        let lost = |call| move |error: CallError| Loss::of(call, error);
+        let refused = |call| move |refusal: Refusal| Loss::of(call, refusal.into());
+        self.thread.restore_thread(self.first).map_err(lost(OpKind::RestoreThread))?;
         let tstates = self.shared.ledger().tstates.clone();
         for known in tstates.iter().filter(|known| known.tstate != self.first) {
             if !known.cleared {

@@ -1,6 +1,7 @@
 //! What a soak can lose.
 
-use cloister_specs::{CreationError, OpKind, Rule};
+use cloister::{CallError, CreateError};
+use cloister_specs::{OpKind, Rule};
 
 /// Something that is not as it has to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,9 +148,9 @@ pub enum Loss {
     #[error("a creation ended with {got:?}, not with {expected:?}")]
     Creation {
         /// How it ended; none: it succeeded.
-        got: Option<CreationError>,
+        got: Option<CreateError>,
         /// How it had to.
-        expected: Option<CreationError>,
+        expected: Option<CreateError>,
     },
     /// After a call the thread is not where that call leaves it.
     #[error("after {call:?} the thread is not where that leaves it")]
@@ -173,6 +174,14 @@ fn place(interp: Option<i64>) -> String {
 }
 
 impl Loss {
+    /// A legal call came to nothing.
+    pub(super) fn of(call: OpKind, error: CallError) -> Loss {
+        match error {
+            CallError::Refused(refusal) => Loss::Refused { call, rule: refusal.rule },
+            CallError::Finalized => Loss::Astray { call },
+        }
+    }
+
     /// The rule that is broken, if one says so.
     pub const fn rule(&self) -> Option<Rule> {
         Some(match self {

@@ -39,8 +39,8 @@ pub use loss::Loss;
 pub use memory::{Memory, TOLERANCE_KIB};
 pub use tally::{Count, Tally};
 
-use cloister::{AttachError, PoolSizes};
-use cloister_specs::{CreationError, Refusal};
+use cloister::{AttachError, CallError, CreateError, PoolSizes};
+use cloister_specs::Refusal;
 use std::io;
 use std::time::Duration;
 
@@ -98,6 +98,9 @@ pub enum SoakError {
     /// It has no main interpreter, or that cannot be left.
     #[error("soak: the main thread state cannot be saved: {0}")]
     Refused(#[from] Refusal),
+    /// A call came to nothing.
+    #[error("soak: a legal call came to nothing: {0}")]
+    Called(#[from] CallError),
     /// There is no main interpreter.
     #[error("soak: the runtime has no main interpreter")]
     NoMain,
@@ -106,5 +109,5 @@ pub enum SoakError {
     Thread(#[from] io::Error),
     /// The first creation failed.
     #[error("soak: an interpreter cannot be created: {0}")]
-    Creation(#[from] CreationError),
+    Creation(#[from] CreateError),
 }

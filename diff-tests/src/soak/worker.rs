@@ -9,7 +9,7 @@ use super::gate::Abandoned;
 use super::ledger::{Book, KnownTstate};
 use super::shared::{INTERPS, Left, Shared, TSTATES};
 use super::{Count, Forget, Loss, Tally, WARM_UP};
-use cloister::{Interp, Thread, Tstate};
+use cloister::{CallError, Interp, Thread, Tstate};
 use cloister_specs::{GilKind, OpKind, Refusal, Rule, StatusBits};
 use fastrand::Rng;
 use std::sync::Arc;
@@ -201,14 +201,19 @@ impl Worker {
 
     /// An answer that is good, or a refusal by one of these rules, which another thread's
     /// calls explain.
-    fn explained<T>(&mut self, call: OpKind, answer: Result<T, Refusal>, by: &[Rule]) -> Fine<Option<T>> {
-        match answer {
+    fn explained<T>(
+        &mut self,
+        call: OpKind,
+        answer: Result<T, impl Into<CallError>>,
+        by: &[Rule],
+    ) -> Fine<Option<T>> {
+        match answer.map_err(Into::into) {
             Ok(answer) => Ok(Some(answer)),
-            Err(Refusal { rule }) if by.contains(&rule) => {
+            Err(CallError::Refused(Refusal { rule })) if by.contains(&rule) => {
                 self.tally.refuse(rule);
                 Ok(None)
             }
-            Err(Refusal { rule }) => Err(Loss::Refused { call, rule }),
+            Err(error) => Err(Loss::of(call, error)),
         }
     }
 

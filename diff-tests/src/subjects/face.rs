@@ -92,6 +92,8 @@ macro_rules! face {
             snapshot: Snapshot,
             /// The highest id of an interpreter so far.
             last_id: i64,
+            /// The thread that forked the process: the others are not in the child.
+            child: Option<u8>,
         }
 
         /// What a thread's call makes.
@@ -110,6 +112,7 @@ macro_rules! face {
                     making: Vec::new(),
                     snapshot: Snapshot::default(),
                     last_id: -1,
+                    child: None,
                 }
             }
 
@@ -120,7 +123,10 @@ macro_rules! face {
                 self.making.clear();
                 self.making.resize(threads.into(), Making::default());
                 self.last_id = -1;
-                self.list(0, runtime)
+                self.child = None;
+                self.list(0, runtime)?;
+                self.returned(0);
+                Ok(())
             }
 
             /// The handles for an operation that this thread begins.
@@ -154,7 +160,22 @@ macro_rules! face {
                         Call::Add(interp.map(|i| self.interps.handle(i.0)), call)
                     }
                     Op::MakePendingCalls => Call::Make,
-                    other => return Err(lost(format!("{other} cannot be performed yet"))),
+                    Op::Initialize => Call::Initialize,
+                    Op::Finalize => Call::Finalize,
+                    Op::StartThread { daemon, fails } => Call::Start { daemon, fails },
+                    Op::RunThread(t) => Call::Run(tstate(t)),
+                    Op::ThreadStateDeleteExcept(t) => Call::DeleteExcept(tstate(t)),
+                    Op::InterpreterLookUpId(id) => Call::LookUp(id.into()),
+                    Op::InterpreterRequireIdRef { interp, required } => {
+                        Call::Require(self.interps.handle(interp.0), required)
+                    }
+                    Op::InterpreterIdIncref(i) => Call::Incref(self.interps.handle(i.0)),
+                    Op::InterpreterIdDecref(i) => Call::Decref(self.interps.handle(i.0)),
+                    Op::SetRunningMain => Call::SetRunning,
+                    Op::SetNotRunningMain => Call::SetNotRunning,
+                    Op::DestroyInterpreter(i) => Call::Destroy(self.interps.handle(i.0)),
+                    Op::Fork => Call::Fork,
+                    Op::Exec => Call::Exec,
                 };
                 let lists = match call {
                     Call::Create(..)
@@ -164,7 +185,14 @@ macro_rules! face {
                     | Call::Delete(_)
                     | Call::DeleteCurrent
                     | Call::Ensure(..)
-                    | Call::ReleaseEnsured(_) => true,
+                    | Call::ReleaseEnsured(_)
+                    | Call::Initialize
+                    | Call::Finalize
+                    | Call::Start { .. }
+                    | Call::DeleteExcept(_)
+                    | Call::Decref(_)
+                    | Call::Destroy(_)
+                    | Call::Fork => true,
                     Call::Bind(_)
                     | Call::Swap(_)
                     | Call::Clear(_)
@@ -175,7 +203,14 @@ macro_rules! face {
                     | Call::Release(_)
                     | Call::Check
                     | Call::Add(..)
-                    | Call::Make => false,
+                    | Call::Make
+                    | Call::Run(_)
+                    | Call::LookUp(_)
+                    | Call::Require(..)
+                    | Call::Incref(_)
+                    | Call::SetRunning
+                    | Call::SetNotRunning
+                    | Call::Exec => false,
                 };
                 self.making[usize::from(thread)] = Making { at, made: None, lists };
                 Ok(call)
@@ -195,7 +230,7 @@ macro_rules! face {
             }
 
             fn list(&mut self, thread: u8, runtime: &Runtime) -> Result<(), SubjectError> {
-                let Names { interps, tstates, making, snapshot, last_id } = self;
+                let Names { interps, tstates, making, snapshot, last_id, .. } = self;
                 let making = &mut making[usize::from(thread)];
                 runtime.snapshot_into(snapshot);
                 interps.retain(|serial| snapshot.interps.iter().any(|i| i.interp.serial().get() == serial));
@@ -203,6 +238,10 @@ macro_rules! face {
                 for info in &snapshot.interps {
                     let serial = info.interp.serial().get();
                     if !interps.listed(serial) {
+                        // Of a runtime that was initialized again.
+                        if info.id == 0 && snapshot.interps.len() == 1 {
+                            *last_id = -1;
+                        }
                         if info.id <= *last_id {
                             let reason =
                                 format!("interpreter id {} was used before (last: {last_id})", info.id);
@@ -238,6 +277,9 @@ macro_rules! face {
             ) -> Result<Event, SubjectError> {
                 self.listed(thread, runtime)?;
                 self.returned(thread);
+                if matches!(result, Ok(Answer::Forked)) {
+                    self.child = Some(thread);
+                }
                 match result {
                     Err(refusal) => Ok(Event::Refused(refusal.rule)),
                     Ok(answer) => Ok(Event::Replied { reply: self.reply(answer)?, view: self.view(seen) }),
@@ -260,6 +302,15 @@ macro_rules! face {
                     Answer::NotEnsured => Reply::NotEnsured,
                     Answer::Is(yes) => Reply::Is(yes),
                     Answer::Full => Reply::Full,
+                    Answer::Denied(denied) => Reply::Denied(denied),
+                    Answer::Finalized => Reply::Finalized,
+                    Answer::Forked => Reply::Forked,
+                    Answer::Interp(i) => {
+                        let interp = self.interps.slot(i.serial().get()).map(InterpId);
+                        Reply::Interp(
+                            interp.ok_or_else(|| lost(format!("{i:?} was answered and never listed")))?,
+                        )
+                    }
                     Answer::Ran { calls, failed } => Reply::Ran { calls, failed },
                     Answer::Tstate(t) => Reply::Tstate(t.map(named).transpose()?),
                     Answer::Created(i, t) => {
@@ -309,7 +360,10 @@ macro_rules! face {
                 seen.interps.sort_unstable_by_key(|i| i.id);
                 seen.gils.sort_unstable_by_key(|g| g.id);
                 seen.tstates.sort_unstable_by_key(|t| t.id);
-                let view = |k| ThreadView { parked: parked(k), ..self.view(seen_by(k)) };
+                let view = |k| match self.child {
+                    Some(child) if child != k => ThreadView::default(),
+                    _ => ThreadView { parked: parked(k), ..self.view(seen_by(k)) },
+                };
                 seen.threads.extend((0..self.making.len() as u8).map(view));
                 for info in &self.snapshot.threads {
                     if let Some(k) = thread_of(info.thread)

@@ -5,7 +5,7 @@
 //! lingers looks for itself and needs no signal, so a hand-over between two threads that
 //! run takes no help from the kernel.
 
-use super::{FREE, Gil, Queued};
+use super::{FREE, Gil, Gone, Queued, TAKEN};
 use crate::faults::Seeded;
 use crate::sync::atomic::Ordering;
 use crate::sync::{self, Condvar, Guard, Mutex, Woken, barrier};
@@ -32,7 +32,14 @@ struct Counts {
     asking: usize,
     /// Those of the sleepers who linger.
     dozing: usize,
+    /// How often it was taken while there was a queue.
+    takes: u64,
+    /// Nobody may wait for it any more.
+    shut: bool,
 }
+
+/// A queue that nobody else changes meanwhile, not even in another process.
+pub(crate) struct Frozen<'a>(Guard<'a, Counts>);
 
 impl Queue {
     /// Forgets who waits: a scheduler was reset while its threads did.
@@ -48,33 +55,47 @@ impl Gil {
     /// `take_gil` where it is not free.
     #[cold]
     #[inline(never)]
-    pub(crate) fn wait_and_take(&self, thread: &Thread, tstate: Tstate) {
-        let shut = || self.lock.word.load(Ordering::Relaxed) != FREE;
+    pub(crate) fn wait_and_take(&self, thread: &Thread, tstate: Tstate) -> Result<(), Gone> {
+        let taken = || self.lock.word.load(Ordering::Relaxed) != FREE;
         let alone = || !self.lock.queued.load(Ordering::Relaxed);
-        if sync::spin_while(sync::Spins::Short, || shut() && alone()) && self.claim() {
-            return self.settle(thread, tstate);
+        if sync::spin_while(sync::Spins::Short, || taken() && alone()) && self.claim() {
+            self.settle(thread, tstate);
+            return Ok(());
         }
         let mut counts = self.queue.counts.lock();
+        if counts.shut {
+            thread.trace(|| Event::GaveUp(self.named(tstate)));
+            return Err(Gone);
+        }
         counts.waiters += 1;
         self.announce();
+        let mut result = Ok(());
         if !self.claim() {
             thread.trace(|| Event::WaitBegin(self.named(tstate)));
-            counts = self.wait(thread, tstate, counts);
+            (counts, result) = self.wait(thread, tstate, counts);
         }
         counts.waiters -= 1;
-        self.take_in(thread, tstate, &counts);
+        match result {
+            Ok(()) => self.take_in(thread, tstate, &mut counts),
+            Err(Gone) => {
+                thread.trace(|| Event::GaveUp(self.named(tstate)));
+                self.conceal(&counts);
+            }
+        }
+        result
     }
 
     /// Takes what was claimed while there was a queue.
     #[cold]
     #[inline(never)]
     pub(super) fn settle_queued(&self, thread: &Thread, tstate: Tstate) {
-        let counts = self.queue.counts.lock();
-        self.take_in(thread, tstate, &counts);
+        let mut counts = self.queue.counts.lock();
+        self.take_in(thread, tstate, &mut counts);
     }
 
-    fn take_in(&self, thread: &Thread, tstate: Tstate, counts: &Counts) {
+    fn take_in(&self, thread: &Thread, tstate: Tstate, counts: &mut Counts) {
         self.taken(thread, tstate);
+        counts.takes = counts.takes.wrapping_add(1);
         if counts.sleepers > counts.dozing {
             self.queue.switch_cond.notify_one();
         }
@@ -86,14 +107,16 @@ impl Gil {
         self.conceal(counts);
     }
 
-    /// Waits until it is claimed.
+    /// Waits until it is claimed, or shut.
     fn wait<'a>(
         &'a self,
         thread: &Thread,
         tstate: Tstate,
         mut counts: Guard<'a, Counts>,
-    ) -> Guard<'a, Counts> {
+    ) -> (Guard<'a, Counts>, Result<(), Gone>) {
         let Queue { counts: mutex, gil_cond, .. } = &*self.queue;
+        // Its request, while nobody has taken the GIL since.
+        let mut asked = None;
         let limit = thread.inner().settings().switch_interval;
         //= specs/rules/gil.md#gil-11
         //# A thread that waits for a GIL MUST be able to go on: the GIL is free, or its holder is inside
@@ -102,24 +125,71 @@ impl Gil {
             let seen = self.lock.switch_number.load(Ordering::Relaxed);
             let woken;
             (counts, woken) = gil_cond.timed_wait(mutex, counts, limit, Parking::Gil);
+            if counts.shut && !thread.seeded(Seeded::WaiterHangs) {
+                self.give_up(thread, &counts, asked);
+                return (counts, Err(Gone));
+            }
             if self.claim() {
-                return counts;
+                return (counts, Ok(()));
             }
             //= specs/rules/gil.md#gil-6
             //# A waiter whose interval expires while the GIL is held and has not been switched MUST ask for it.
             let switched = self.lock.switch_number.load(Ordering::Relaxed) != seen;
             if woken == Woken::Expired && self.locked() && !switched {
                 self.ask(thread, tstate);
+                asked = Some(counts.takes);
                 counts.asking += 1;
                 drop(counts);
                 sync::spin_while(sync::Spins::Long, || self.lock.word.load(Ordering::Relaxed) != FREE);
                 counts = mutex.lock();
                 counts.asking -= 1;
+                if counts.shut && !thread.seeded(Seeded::WaiterHangs) {
+                    self.give_up(thread, &counts, asked);
+                    return (counts, Err(Gone));
+                }
                 if self.claim() {
-                    return counts;
+                    return (counts, Ok(()));
                 }
             }
         }
+    }
+
+    //= specs/rules/fin.md#fin-12
+    //# A call that gives up waiting for a GIL MUST take back its request.
+    fn give_up(&self, thread: &Thread, counts: &Counts, asked: Option<u64>) {
+        if asked == Some(counts.takes) && !thread.seeded(Seeded::GiveUpKeepsRequest) {
+            self.unrequest();
+        }
+    }
+
+    /// Has every waiter give up, and lets nobody wait any more. Its holder keeps it.
+    //= specs/rules/fin.md#fin-11
+    //# A call that waits for the GIL of an interpreter when that is finalized MUST be answered, with
+    //# nothing current in its thread.
+    pub(crate) fn shut(&self) {
+        let mut counts = self.queue.counts.lock();
+        counts.shut = true;
+        self.queue.gil_cond.notify_all();
+    }
+
+    /// Lets threads wait for it again.
+    pub(crate) fn open(&self) {
+        self.queue.counts.lock().shut = false;
+    }
+
+    /// Lets nobody change the queue until the process has forked.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        Frozen(self.queue.counts.lock())
+    }
+
+    /// In the child of a fork: nobody is in the queue, and this thread state holds it.
+    pub(crate) fn keep(&self, tstate: Tstate, frozen: Frozen<'_>) {
+        let Frozen(mut counts) = frozen;
+        *counts = Counts::default();
+        self.lock.queued.store(false, Ordering::Relaxed);
+        self.lock.last_holder.store(Some(tstate.serial));
+        self.lock.word.store(TAKEN, Ordering::Relaxed);
+        self.unrequest();
     }
 
     //= specs/rules/gil.md#gil-7

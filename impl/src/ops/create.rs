@@ -5,12 +5,15 @@
 //! thread state, enters the new one, and initializes the interpreter from within. A
 //! failure there is undone step by step.
 
+use crate::error::{CallError, CreateError};
 use crate::faults::Seeded;
-use crate::interp::{INTERPS, Interp};
+use crate::interp::{INTERPS, Interp, InterpSlot};
+use crate::lists::Lists;
+use crate::pool::NoMemory;
 use crate::thread::Thread;
 use crate::trace::Effect;
-use crate::tstate::{TSTATES, Tstate};
-use cloister_specs::{CreationError, Fault, GilKind, InterpreterConfig, OpKind, Phase};
+use crate::tstate::{TSTATES, Tstate, TstateSlot};
+use cloister_specs::{CreationError, Fault, GilKind, InterpreterConfig, OpKind, Phase, Rule};
 
 /// Makes a creation fail where it is asked to: what stands in for a step that cannot be
 /// made to fail from outside.
@@ -45,12 +48,14 @@ impl Thread {
     ///
     /// # Errors
     ///
-    /// The configuration is at fault, memory ran out, or the interpreter could not be
-    /// initialized. The caller is then as it was, though others may have run meanwhile.
+    /// FIN-19: the runtime is not initialized, or its end has begun. Or the configuration is at
+    /// fault, memory ran out, or the interpreter could not be initialized. The caller is then
+    /// as it was, though others may have run meanwhile; unless the runtime was finalized before
+    /// it could come back.
     pub fn new_interpreter_from_config(
         &self,
         config: &InterpreterConfig,
-    ) -> Result<(Interp, Tstate), CreationError> {
+    ) -> Result<(Interp, Tstate), CreateError> {
         self.new_interpreter_with(config, &mut ())
     }
 
@@ -63,7 +68,7 @@ impl Thread {
         &self,
         config: &InterpreterConfig,
         faults: &mut impl CreationFaults,
-    ) -> Result<(Interp, Tstate), CreationError> {
+    ) -> Result<(Interp, Tstate), CreateError> {
         self.called(OpKind::NewInterpreterFromConfig, config);
         //= specs/rules/life.md#life-3
         //# A failed creation MUST be answered with a status and MUST NOT end the process.
@@ -75,12 +80,24 @@ impl Thread {
 
     /// `Py_NewInterpreter`: [`Thread::new_interpreter_from_config`] with the legacy
     /// configuration; `None` (NULL) if it fails.
-    pub fn new_interpreter(&self) -> Option<(Interp, Tstate)> {
+    ///
+    /// # Errors
+    ///
+    /// FIN-19: the runtime is not initialized, or its end has begun. Or the creation failed, and
+    /// the runtime was finalized before the caller could come back.
+    pub fn new_interpreter(&self) -> Result<Option<(Interp, Tstate)>, CallError> {
         self.new_legacy_interpreter_with(&mut ())
     }
 
     /// [`Thread::new_interpreter`], with faults.
-    pub fn new_legacy_interpreter_with(&self, faults: &mut impl CreationFaults) -> Option<(Interp, Tstate)> {
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn new_legacy_interpreter_with(
+        &self,
+        faults: &mut impl CreationFaults,
+    ) -> Result<Option<(Interp, Tstate)>, CallError> {
         self.called(OpKind::NewInterpreter, ());
         //= specs/rules/life.md#life-16
         //# NewInterpreter MUST create with the legacy configuration.
@@ -88,15 +105,21 @@ impl Thread {
         let config = if isolated { InterpreterConfig::ISOLATED } else { InterpreterConfig::LEGACY };
         //= specs/rules/life.md#life-17
         //# A NewInterpreter that fails MUST answer NULL, and MUST NOT end the process.
-        let result = Ok::<_, CreationError>(self.create(&config, faults).ok());
-        self.returned(result).ok().flatten()
+        let result = match self.create(&config, faults) {
+            Ok(created) => Ok(Some(created)),
+            Err(CreateError::Failed(_)) => Ok(None),
+            Err(CreateError::Refused(refusal)) => Err(CallError::Refused(refusal)),
+            Err(CreateError::Finalized) => Err(CallError::Finalized),
+        };
+        self.returned(result)
     }
 
     fn create(
         &self,
         config: &InterpreterConfig,
         faults: &mut impl CreationFaults,
-    ) -> Result<(Interp, Tstate), CreationError> {
+    ) -> Result<(Interp, Tstate), CreateError> {
+        self.may_create()?;
         let kind = self.check(config)?;
         let (interp, tstate, caller) = self.begin(config, faults)?;
         if let Some(save) = caller.save {
@@ -106,7 +129,7 @@ impl Thread {
                 gil.drop(self, save, false);
             }
         }
-        self.enter_new(interp, tstate, kind);
+        self.enter_new(interp, tstate, kind)?;
         let result = match initialize(faults) {
             //= specs/rules/life.md#life-1
             //# A successful creation MUST leave the caller in the new interpreter, with its only thread state
@@ -124,14 +147,22 @@ impl Thread {
                 Ok((interp, tstate))
             }
             Err(error) => {
-                self.undo(interp, tstate, &caller);
-                Err(error)
+                self.undo(interp, tstate, &caller).map_err(CreateError::from).and(Err(error.into()))
             }
         };
-        if let Some(save) = caller.save {
-            self.done_with(save);
+        match (caller.save, result) {
+            (Some(save), Err(CreateError::Finalized)) => self.let_go(save),
+            (Some(save), _) => self.done_with(save),
+            (None, _) => {}
         }
         result
+    }
+
+    //= specs/rules/fin.md#fin-19
+    //# An interpreter MUST NOT be created before the runtime is initialized, or after its end has begun.
+    fn may_create(&self) -> Result<(), Rule> {
+        let live = self.inner().main().live() || self.seeded(Seeded::CreatesLate);
+        if live { Ok(()) } else { Err(Rule::Fin19) }
     }
 
     /// Checks a configuration, its allocator first.
@@ -164,41 +195,47 @@ impl Thread {
         &self,
         config: &InterpreterConfig,
         faults: &mut impl CreationFaults,
-    ) -> Result<(Interp, Tstate, Caller), CreationError> {
-        if faults.fails(Fault::InterpAlloc) {
-            return Err(CreationError::NoMemory);
-        }
-        let interp_slot = self.allocate(&INTERPS).map_err(|_| CreationError::NoMemory)?;
-        let tstate_slot = match self.allocate(&TSTATES) {
-            Ok(slot) if !faults.fails(Fault::TstateAlloc) => slot,
-            other => {
-                if let Ok(slot) = other {
-                    TSTATES.give(slot);
-                }
-                INTERPS.give(interp_slot);
-                return Err(CreationError::NoMemory);
-            }
-        };
-        let caller = Caller { save: self.current(), gilstate: self.gilstate() };
+    ) -> Result<(Interp, Tstate, Caller), CreateError> {
         let mut lists = self.inner().lists();
-        let capacity = self.inner().settings().pending_capacity;
-        let Ok(interp) = lists.new_interp(self.inner().serial(), interp_slot, config, capacity) else {
-            TSTATES.give(tstate_slot);
-            INTERPS.give(interp_slot);
-            return Err(CreationError::NoMemory);
-        };
-        let Ok(tstate) = lists.new_tstate(interp, tstate_slot) else {
-            TSTATES.give(tstate_slot);
-            lists.free(interp);
-            return Err(CreationError::NoMemory);
-        };
+        self.may_create()?;
+        //= specs/rules/id.md#id-2
+        //# A creation that runs out of memory MUST NOT use up an id.
+        let slots = self.allocate_both(&mut lists, faults);
+        if slots.is_err() && self.seeded(Seeded::FailedCreationUsesId) {
+            lists.lose_id();
+        }
+        let (interp_slot, tstate_slot) = slots?;
+        let caller = Caller { save: self.current(), gilstate: self.gilstate() };
+        let interp = lists.new_interp(self.inner().serial(), interp_slot, config);
+        let tstate = lists.new_tstate(interp, tstate_slot);
         self.bind(tstate);
         self.effect(Effect::Begun { interp: interp.serial, tstate: tstate.serial });
         Ok((interp, tstate, caller))
     }
 
+    /// Memory for an interpreter and its thread state, and room in the lists.
+    fn allocate_both(
+        &self,
+        lists: &mut Lists,
+        faults: &mut impl CreationFaults,
+    ) -> Result<(&'static InterpSlot, &'static TstateSlot), NoMemory> {
+        if faults.fails(Fault::InterpAlloc) {
+            return Err(NoMemory);
+        }
+        let capacity = self.inner().settings().pending_capacity;
+        self.inner().allocates().and_then(|()| lists.reserve())?;
+        let interp = self.allocate(&INTERPS)?;
+        let ring = self.inner().allocates().and_then(|()| interp.ring.reserve(capacity));
+        let fails = ring.is_err() || faults.fails(Fault::TstateAlloc);
+        let tstate = if fails { Err(NoMemory) } else { self.allocate(&TSTATES) };
+        if tstate.is_err() {
+            INTERPS.give(interp);
+        }
+        Ok((interp, tstate?))
+    }
+
     /// Gives the new interpreter its GIL, takes it, and makes its thread state current.
-    fn enter_new(&self, interp: Interp, tstate: Tstate, kind: GilKind) {
+    fn enter_new(&self, interp: Interp, tstate: Tstate, kind: GilKind) -> Result<(), CallError> {
         let gil = match kind {
             GilKind::Own => {
                 interp.slot.own.create(interp.serial);
@@ -208,17 +245,19 @@ impl Thread {
         };
         interp.slot.gil.store(Some(gil));
         tstate.slot.gil.store(Some(gil));
-        gil.take(self, tstate);
+        // The runtime is not finalized while it lists the new interpreter.
+        gil.take(self, tstate)?;
         self.enter(tstate);
+        Ok(())
     }
 
     /// Undoes a creation whose thread state is current.
     //= specs/rules/life.md#life-2
     //# A failed creation MUST leave the caller as it was: the same thread state current, its GIL held,
     //# and nothing of the new interpreter listed.
-    fn undo(&self, interp: Interp, tstate: Tstate, caller: &Caller) {
+    fn undo(&self, interp: Interp, tstate: Tstate, caller: &Caller) -> Result<(), CallError> {
         let lists = self.inner().lists();
-        self.finalize(tstate);
+        self.finalize_tstate(tstate);
         self.use_held(tstate);
         drop(lists);
         self.leave(tstate);
@@ -244,10 +283,11 @@ impl Thread {
             && let Ok(gil) = self.gil_of(save)
         {
             if !self.seeded(Seeded::FailedCreationForgetsGil) {
-                gil.take(self, save);
+                gil.take(self, save)?;
             }
             self.enter(save);
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Making a thread state current, and taking it away.
 
+use crate::error::CallError;
 use crate::faults::Seeded;
-use crate::gil::Gil;
+use crate::gil::{Gil, Queued};
 use crate::pending::Ran;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
@@ -32,14 +33,15 @@ impl Thread {
     /// # Errors
     ///
     /// TLS-5: there is a current thread state. GIL-12: it was deleted. TLS-4: it is not
-    /// bound to this thread. TLS-6: it was cleared. LIFE-13: its interpreter is not live.
+    /// bound to this thread. TLS-6: it was cleared. LIFE-13: its interpreter cannot be used.
+    /// Or the runtime was finalized meanwhile.
     #[inline]
-    pub fn restore_thread(&self, tstate: Tstate) -> Result<(), Refusal> {
+    pub fn restore_thread(&self, tstate: Tstate) -> Result<(), CallError> {
         self.called(OpKind::RestoreThread, tstate);
         //= specs/rules/tls.md#tls-5
         //# A thread MUST NOT restore a thread state while it has a current one.
-        let result = if self.current().is_some() { Err(Rule::Tls5) } else { self.attach(tstate) };
-        Ok(self.returned(result)?)
+        let result = if self.current().is_some() { Err(Rule::Tls5.into()) } else { self.attach(tstate) };
+        self.returned(result)
     }
 
     /// `PyEval_AcquireThread`: takes the GIL of a thread state, and makes it current.
@@ -47,16 +49,17 @@ impl Thread {
     /// # Errors
     ///
     /// GIL-17: there is a current thread state. GIL-12: it was deleted. TLS-4: it is not
-    /// bound to this thread. TLS-6: it was cleared. LIFE-13: its interpreter is not live.
+    /// bound to this thread. TLS-6: it was cleared. LIFE-13: its interpreter cannot be used.
+    /// Or the runtime was finalized meanwhile.
     //= specs/rules/gil.md#gil-18
     //# AcquireThread MUST NOT answer before the caller holds the GIL of the thread state, and MUST make
     //# it current.
-    pub fn acquire_thread(&self, tstate: Tstate) -> Result<(), Refusal> {
+    pub fn acquire_thread(&self, tstate: Tstate) -> Result<(), CallError> {
         self.called(OpKind::AcquireThread, tstate);
         //= specs/rules/gil.md#gil-17
         //# A thread MUST NOT acquire a thread state while it has a current one.
-        let result = if self.current().is_some() { Err(Rule::Gil17) } else { self.attach(tstate) };
-        Ok(self.returned(result)?)
+        let result = if self.current().is_some() { Err(Rule::Gil17.into()) } else { self.attach(tstate) };
+        self.returned(result)
     }
 
     /// `PyEval_ReleaseThread`: takes the current thread state away, which must be this one,
@@ -91,21 +94,22 @@ impl Thread {
     /// # Errors
     ///
     /// GIL-12: the given one was deleted. TLS-4: it is not bound to this thread. TLS-6: it
-    /// was cleared. LIFE-13: its interpreter is not live.
+    /// was cleared. LIFE-13: its interpreter cannot be used. Or the runtime was finalized
+    /// meanwhile.
     //= specs/rules/tls.md#tls-20
     //# Swap MUST answer with the thread state that was current before, and make the given one current.
     #[inline]
-    pub fn thread_state_swap(&self, tstate: Option<Tstate>) -> Result<Option<Tstate>, Refusal> {
+    pub fn thread_state_swap(&self, tstate: Option<Tstate>) -> Result<Option<Tstate>, CallError> {
         self.called(OpKind::ThreadStateSwap, tstate);
         let old = self.current();
         let result = match (old, tstate) {
             (None, None) => Ok(()),
-            (Some(old), None) => self.detach(old).map(|_| ()),
+            (Some(old), None) => self.detach(old).map(|_| ()).map_err(CallError::from),
             (None, Some(new)) => self.attach(new),
             (Some(old), Some(new)) => self.exchange(old, new),
         };
         let result = result.map(|()| if self.seeded(Seeded::SwapAnswersNew) { tstate } else { old });
-        Ok(self.returned(result)?)
+        self.returned(result)
     }
 
     /// `_Py_HandlePending`, behind the test of the eval breaker: if there are pending calls
@@ -114,9 +118,9 @@ impl Thread {
     ///
     /// # Errors
     ///
-    /// TLS-18: there is no current thread state.
+    /// TLS-18: there is no current thread state. Or the runtime was finalized meanwhile.
     #[inline]
-    pub fn eval_breaker_poll(&self) -> Result<Ran, Refusal> {
+    pub fn eval_breaker_poll(&self) -> Result<Ran, CallError> {
         //= specs/rules/tls.md#tls-18
         //# A thread MUST have a current thread state, and hold its GIL, when it polls the eval breaker.
         let disturbed = match self.current() {
@@ -127,7 +131,7 @@ impl Thread {
         //# A poll that sees no request MUST NOT change anything.
         match disturbed {
             Ok((_, _, false)) => Ok(Ran::NOTHING),
-            Ok((tstate, gil, true)) => Ok(self.handle_pending(tstate, gil)),
+            Ok((tstate, gil, true)) => self.handle_pending(tstate, gil),
             Err(rule) => Err(rule.into()),
         }
     }
@@ -135,31 +139,34 @@ impl Thread {
     /// A poll that has something to look at, though it need not concern this thread.
     #[cold]
     #[inline(never)]
-    fn handle_pending(&self, tstate: Tstate, gil: &'static Gil) -> Ran {
+    fn handle_pending(&self, tstate: Tstate, gil: &'static Gil) -> Result<Ran, CallError> {
         let pending = tstate.slot.interp().filter(|interp| self.sees_pending(*interp));
         if pending.is_none() && !gil.requested() {
-            return Ran::NOTHING;
+            return Ok(Ran::NOTHING);
         }
         self.called(OpKind::EvalBreakerPoll, ());
         let ran = pending.map_or(Ran::NOTHING, |interp| self.run_pending(tstate, interp));
-        if !ran.failed && gil.requested() {
-            self.hand_over(tstate, gil);
-        }
-        let result = Ok::<Ran, Rule>(ran);
-        self.returned(result).unwrap_or(ran)
+        let result = if !ran.failed && gil.requested() { self.hand_over(tstate, gil) } else { Ok(()) };
+        self.returned(result.map(|()| ran))
     }
 
     //= specs/rules/gil.md#gil-13
     //# A poll that sees a request MUST hand the GIL over and come back with the same thread state current.
-    fn hand_over(&self, tstate: Tstate, gil: &'static Gil) {
+    fn hand_over(&self, tstate: Tstate, gil: &'static Gil) -> Result<(), CallError> {
         self.use_held(tstate);
         if !self.seeded(Seeded::PollStaysCurrent) {
             self.leave(tstate);
         }
         gil.drop(self, tstate, false);
-        gil.take(self, tstate);
-        self.enter(tstate);
-        self.done_with(tstate);
+        let taken = gil.take(self, tstate);
+        match taken {
+            Ok(()) => {
+                self.enter(tstate);
+                self.done_with(tstate);
+            }
+            Err(_) => self.let_go(tstate),
+        }
+        Ok(taken?)
     }
 
     /// Takes the current thread state away, and drops its GIL.
@@ -168,17 +175,26 @@ impl Thread {
         let gil = self.gil_of(tstate)?;
         self.use_held(tstate);
         self.leave(tstate);
-        gil.drop(self, tstate, false);
+        if let Err(queued) = gil.try_drop(self, tstate) {
+            self.wait_to_detach(tstate, gil, queued);
+        }
         self.done_with(tstate);
         Ok(tstate)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_to_detach(&self, tstate: Tstate, gil: &Gil, queued: Queued) {
+        gil.drop_queued(self, tstate, false, queued);
+        self.let_go(tstate);
     }
 
     /// Takes the GIL of a thread state, and makes it current.
     //= specs/rules/gil.md#gil-15
     //# RestoreThread and Swap MUST NOT answer before the caller holds the GIL of the thread state they
     //# make current.
-    #[inline]
-    pub(super) fn attach(&self, tstate: Tstate) -> Result<(), Rule> {
+    #[inline(always)]
+    pub(super) fn attach(&self, tstate: Tstate) -> Result<(), CallError> {
         self.may_enter(tstate)?;
         let gil = self.gil_to_enter(tstate)?;
         if gil.claim() {
@@ -193,48 +209,67 @@ impl Thread {
         Ok(())
     }
 
+    /// The same, where it matters less how long it takes.
     #[cold]
-    fn wait_to_attach(&self, tstate: Tstate, gil: &Gil) -> Result<(), Rule> {
+    #[inline(never)]
+    pub(super) fn attach_again(&self, tstate: Tstate) -> Result<(), CallError> {
+        self.attach(tstate)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_to_attach(&self, tstate: Tstate, gil: &Gil) -> Result<(), CallError> {
         self.use_to_wait(tstate)?;
-        gil.wait_and_take(self, tstate);
-        self.done_with(tstate);
-        Ok(())
+        let taken = gil.wait_and_take(self, tstate);
+        match taken {
+            Ok(()) => self.done_with(tstate),
+            Err(_) => self.let_go(tstate),
+        }
+        Ok(taken?)
     }
 
     /// Swaps from one thread state to another.
     #[inline]
-    fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), Rule> {
+    pub(super) fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), CallError> {
         self.may_enter(new)?;
         let (from, to) = (self.gil_of(old)?, self.gil_to_enter(new)?);
         //= specs/rules/gil.md#gil-3
         //# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
-        if std::ptr::eq(from, to) {
+        let taken = if std::ptr::eq(from, to) {
             // It may have gone before its GIL was looked at, which is then another's.
             if !new.listed() {
-                return Err(Rule::Gil12);
+                return Err(Rule::Gil12.into());
             }
             self.use_held(new);
             self.leave_for(old, new);
             from.drop(self, old, false);
-            to.take(self, new);
+            to.take(self, new)
         } else if to.claim() {
             self.recheck(new, to)?;
             self.use_held(new);
             self.leave_for(old, new);
             match from.try_drop(self, old) {
-                Ok(()) => to.settle(self, new),
+                Ok(()) => {
+                    to.settle(self, new);
+                    Ok(())
+                }
                 Err(queued) => {
                     // This may wait, and what is claimed is shut to others.
                     to.give_back();
                     from.drop_queued(self, old, false, queued);
-                    to.take(self, new);
+                    to.take(self, new)
                 }
             }
         } else {
             self.use_to_wait(new)?;
             self.leave_for(old, new);
             from.drop(self, old, false);
-            to.take(self, new);
+            to.take(self, new)
+        };
+        if let Err(gone) = taken {
+            self.done_with(old);
+            self.let_go(new);
+            return Err(gone.into());
         }
         self.enter(new);
         self.done_with(old);

@@ -4,6 +4,7 @@
 //! answered, and whether it was an Ensure that made it.
 
 use super::create::CreationFaults;
+use crate::error::{CallError, EnsureError};
 use crate::faults::Seeded;
 use crate::interp::Interp;
 use crate::pool::NoMemory;
@@ -11,29 +12,6 @@ use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
 use cloister_specs::{GilState, OpKind, Refusal, Rule};
-
-/// Why an Ensure failed. Nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EnsureError {
-    /// The call broke a rule.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Memory ran out.
-    #[error("memory allocation failed; try again when there is memory")]
-    NoMemory,
-}
-
-impl From<Rule> for EnsureError {
-    fn from(rule: Rule) -> Self {
-        EnsureError::Refused(rule.into())
-    }
-}
-
-impl From<NoMemory> for EnsureError {
-    fn from(_: NoMemory) -> Self {
-        EnsureError::NoMemory
-    }
-}
 
 impl Thread {
     /// `PyGILState_Ensure`, told for which interpreter the caller works: makes the thread
@@ -45,7 +23,7 @@ impl Thread {
     ///
     /// GIL-12: the interpreter has ended. GILSTATE-12: the thread state is of another one.
     /// TLS-4: it is not bound to this thread. TLS-6: it was cleared. LIFE-13: the
-    /// interpreter is not live. Or memory ran out.
+    /// interpreter is not live. Or memory ran out, or the runtime was finalized meanwhile.
     //= specs/rules/gilstate.md#gilstate-1
     //# Ensure MUST answer with a thread state current in the calling thread and its GIL held.
     pub fn gilstate_ensure(&self, interp: Interp) -> Result<GilState, EnsureError> {
@@ -100,13 +78,14 @@ impl Thread {
             return Err(Rule::Gilstate12.into());
         }
         let ensures = &tstate.slot.ensures;
+        let reserve = || ensures.reserve(|| self.inner().allocates());
         if self.current() == Some(tstate) {
-            ensures.reserve()?;
+            reserve()?;
             ensures.push(GilState::Locked);
             return Ok(GilState::Locked);
         }
         self.may_enter(tstate)?;
-        ensures.reserve()?;
+        reserve()?;
         self.attach(tstate)?;
         ensures.push(GilState::Unlocked);
         Ok(GilState::Unlocked)
@@ -130,9 +109,15 @@ impl Thread {
         self.effect(Effect::Ensured { tstate: tstate.serial, interp: interp.serial });
         drop(lists);
         let gil = self.gil_of(tstate)?;
-        gil.take(self, tstate);
-        self.enter(tstate);
-        self.done_with(tstate);
+        let taken = gil.take(self, tstate).map_err(CallError::from);
+        match taken {
+            Ok(()) => {
+                self.enter(tstate);
+                self.done_with(tstate);
+            }
+            Err(_) => self.let_go(tstate),
+        }
+        taken?;
         Ok(GilState::Unlocked)
     }
 
@@ -144,7 +129,8 @@ impl Thread {
     /// # Errors
     ///
     /// GILSTATE-7: the gilstate slot is empty. GILSTATE-8: what it names is not current.
-    /// GILSTATE-5: no Ensure is outstanding. GILSTATE-6: it answered something else.
+    /// GILSTATE-5: no Ensure is outstanding. GILSTATE-6: it answered something else. TLS-13: this
+    /// is the last one, and an end uses the thread state that an Ensure made.
     pub fn gilstate_release(&self, state: GilState) -> Result<(), Refusal> {
         self.called(OpKind::GilStateRelease, state);
         let result = self.release(state);
@@ -168,6 +154,9 @@ impl Thread {
         //# A Release MUST be given what its Ensure answered.
         if state != answered && !self.seeded(Seeded::ReleaseIgnoresState) {
             return Err(Rule::Gilstate6);
+        }
+        if ensures.count() == 1 && ensures.made() {
+            self.not_ending(tstate)?;
         }
         let last = ensures.pop();
         //= specs/rules/gilstate.md#gilstate-9

@@ -37,7 +37,7 @@ impl Thread {
         //= specs/rules/life.md#life-13
         //# A thread state MUST NOT be created, bound or made current in an interpreter that is not live,
         //# except by the call that creates it.
-        if !tstate.slot.interp().is_some_and(|interp| interp.slot.live()) {
+        if !tstate.slot.interp().is_some_and(|interp| interp.slot.usable()) {
             return Err(Rule::Life13);
         }
         Ok(())
@@ -87,6 +87,11 @@ impl Thread {
         self.may_enter(tstate).err().unwrap_or(Rule::Life13)
     }
 
+    /// Is this the main interpreter?
+    pub(super) fn is_main(&self, interp: Interp) -> bool {
+        std::ptr::eq(interp.slot, self.inner().main())
+    }
+
     /// Marks a thread state whose GIL this thread does not hold, before it waits; fails
     /// if it was cleared or deleted since [`Thread::may_enter`].
     pub(super) fn use_to_wait(&self, tstate: Tstate) -> Result<(), Rule> {
@@ -101,6 +106,13 @@ impl Thread {
     #[inline]
     pub(super) fn use_held(&self, tstate: Tstate) {
         tstate.slot.in_use.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the mark away, after a wait: whoever finalizes the runtime may wait for that.
+    #[cold]
+    pub(super) fn let_go(&self, tstate: Tstate) {
+        self.done_with(tstate);
+        self.inner().wake_finalizer();
     }
 
     /// Takes the mark away.

@@ -14,12 +14,19 @@
 mod create;
 mod current;
 mod end;
+mod except;
+mod finalize;
+mod finish;
+mod fork;
 mod gilstate;
 mod guards;
+mod ids;
+mod outside;
 mod pending;
+mod start;
 mod tstates;
 
 pub use create::CreationFaults;
-pub use gilstate::EnsureError;
+pub use fork::Forked;
 
 pub(crate) use pending::Addition;

@@ -10,10 +10,11 @@ use crate::interp::Interp;
 use crate::pending::{Locked, NotAdded, PendingFn, Ran, Ring};
 use crate::serial::Serial;
 use crate::sync::atomic::Ordering;
+use crate::sync::barrier;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
-use cloister_specs::{OpKind, Refusal, Rule};
+use cloister_specs::{OpKind, Phase, Refusal, Rule};
 
 /// A run takes one call more of a ring than the ring holds, or than this: 32, as in CPython.
 const FEW: usize = 31;
@@ -32,7 +33,9 @@ impl Thread {
     ///
     /// # Errors
     ///
-    /// GIL-12: the interpreter has ended. LIFE-13: it is not live. Or the ring is full.
+    /// GIL-12: the interpreter has ended, or the runtime is not initialized. LIFE-13: it is not
+    /// live, unless this is one of its pending calls; or the runtime is being finalized. Or the
+    /// ring is full.
     pub fn add_pending_call(&self, interp: Option<Interp>, call: PendingFn) -> Result<(), NotAdded> {
         self.called(OpKind::AddPendingCall, interp);
         let (ring, owner) = match interp {
@@ -59,11 +62,15 @@ impl Thread {
         owner: Serial,
         call: &mut Option<PendingFn>,
     ) -> Result<Addition, Rule> {
-        let here = interp.is_none_or(|interp| interp.listed_in(self.inner().serial()));
+        let here = match interp {
+            None => self.inner().main_interp().is_some(),
+            Some(interp) => interp.listed_in(self.inner().serial()),
+        };
         if !here {
             return Err(Rule::Gil12);
         }
-        if !ring.is_of(owner) {
+        let takes = ring.takes(owner) || (ring.is_of(owner) && interp.is_some_and(|i| self.runs_calls_of(i)));
+        if !takes {
             return Err(Rule::Life13);
         }
         let mut overwritten = None;
@@ -111,6 +118,13 @@ impl Thread {
         Ok(self.run_pending(tstate, interp))
     }
 
+    /// Does this thread run the pending calls of this interpreter? Then they may add others even
+    /// to a ring that is shut, since the run goes on.
+    pub(super) fn runs_calls_of(&self, interp: Interp) -> bool {
+        let current = self.current().filter(|current| current.belongs_to(interp));
+        interp.slot.busy() && current.is_some_and(|current| current.slot.held.load(Ordering::Relaxed))
+    }
+
     /// Is there a run for a poll in this interpreter to begin?
     //= specs/rules/pend.md#pend-5
     //# A poll that sees a signalled ring which it may run MUST run it, unless calls of this interpreter
@@ -118,6 +132,12 @@ impl Thread {
     pub(super) fn sees_pending(&self, interp: Interp) -> bool {
         let main = || self.runs_main_ring(interp) && self.inner().main_ring.signalled();
         (interp.slot.ring.signalled() || main()) && self.may_run(interp)
+    }
+
+    /// Are there calls for an end by this thread to run?
+    pub(super) fn has_calls(&self, interp: Interp) -> bool {
+        let main = || self.runs_main_ring(interp) && self.inner().main_ring.lock().len() > 0;
+        interp.slot.ring.lock().len() > 0 || main()
     }
 
     /// Runs the pending calls of an interpreter whose GIL this thread holds with this
@@ -145,10 +165,6 @@ impl Thread {
         self.is_main(interp) && (self.is_main_thread() || self.seeded(Seeded::AnyThreadRunsMainRing))
     }
 
-    fn is_main(&self, interp: Interp) -> bool {
-        std::ptr::eq(interp.slot, self.inner().main())
-    }
-
     /// How the trace names a ring.
     fn ring_name(&self, owner: Serial) -> Option<Serial> {
         (owner != self.inner().serial()).then_some(owner)
@@ -172,7 +188,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn begin(&self) {
         self.interp.set_busy();
-        self.tstate.slot.runs_calls.store(true, Ordering::Relaxed);
+        self.tstate.slot.held.store(true, Ordering::Relaxed);
         self.thread.effect(Effect::RunBegan { interp: self.interp.serial });
         for (ring, owner) in self.rings() {
             let mut ring = ring.lock();
@@ -241,10 +257,14 @@ impl Drop for Run<'_> {
         }
         // Others may not delete it meanwhile, but its own thread may have.
         if self.tstate.listed() {
-            self.tstate.slot.runs_calls.store(false, Ordering::Release);
+            self.tstate.slot.held.store(false, Ordering::Release);
         }
         let failed = self.failing.is_some();
         self.thread.effect(Effect::RunEnded { interp: self.interp.serial, failed });
         self.interp.set_idle();
+        barrier::light();
+        if self.interp.slot.phase() == Phase::Ending {
+            self.thread.inner().wake_end(&self.thread.inner().lists(), self.interp);
+        }
     }
 }

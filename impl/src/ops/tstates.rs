@@ -48,14 +48,13 @@ impl Thread {
         if faults.fails(Fault::TstateAlloc) {
             return Ok(None);
         }
-        let Ok(slot) = self.allocate(&TSTATES) else {
+        //= specs/rules/tls.md#tls-23
+        //# A thread state MUST be creatable in a live interpreter that lists none.
+        if self.inner().allocates().and_then(|()| lists.reserve()).is_err() {
             return Ok(None);
-        };
-        let tstate = lists.new_tstate(interp, slot);
-        if tstate.is_err() {
-            TSTATES.give(slot);
         }
-        Ok(tstate.ok())
+        let slot = self.allocate(&TSTATES).ok();
+        Ok(slot.map(|slot| lists.new_tstate(interp, slot)))
     }
 
     /// `_PyThreadState_Bind`: binds a thread state to this thread, and lets an empty
@@ -153,9 +152,12 @@ impl Thread {
     //= specs/rules/tls.md#tls-13
     //# A thread state MUST NOT be cleared or deleted while a call of another thread still uses it.
     fn used_by_another(&self, tstate: Tstate) -> bool {
-        let used =
-            tstate.slot.in_use.load(Ordering::Acquire) || tstate.slot.runs_calls.load(Ordering::Acquire);
-        used && !tstate.slot.thread.is(self.serial())
+        tstate.slot.in_use_beside(self.serial())
+    }
+
+    /// A pending call that an end runs leaves it the thread state with which it ends.
+    pub(super) fn not_ending(&self, tstate: Tstate) -> Result<(), Rule> {
+        if tstate.slot.ends.load(Ordering::Relaxed) { Err(Rule::Tls13) } else { Ok(()) }
     }
 
     /// `PyThreadState_Delete`: the thread state is no more, and no gilstate slot names it.
@@ -191,8 +193,7 @@ impl Thread {
         if !self.interp_of(tstate)?.slot.live() {
             return Err(Rule::Life13);
         }
-        self.unbind_gilstate(tstate);
-        lists.delete(tstate);
+        self.delete(&mut lists, tstate);
         self.effect(Effect::Deleted(tstate.serial));
         Ok(())
     }
@@ -202,7 +203,7 @@ impl Thread {
     ///
     /// # Errors
     ///
-    /// TLS-21: there is no current thread state.
+    /// TLS-21: there is no current thread state. TLS-13: an end uses it.
     pub fn thread_state_delete_current(&self) -> Result<(), Refusal> {
         self.called(OpKind::ThreadStateDeleteCurrent, ());
         //= specs/rules/tls.md#tls-21
@@ -218,8 +219,9 @@ impl Thread {
     //# have dropped its GIL.
     pub(super) fn delete_own(&self, tstate: Tstate) -> Result<(), Rule> {
         let gil = self.gil_of(tstate)?;
+        self.not_ending(tstate)?;
         let lists = self.inner().lists();
-        self.finalize(tstate);
+        self.finalize_tstate(tstate);
         self.use_held(tstate);
         self.effect(Effect::Cleared(tstate.serial));
         drop(lists);
@@ -230,8 +232,7 @@ impl Thread {
         }
 
         let mut lists = self.inner().lists();
-        self.unbind_gilstate(tstate);
-        lists.delete(tstate);
+        self.delete(&mut lists, tstate);
         self.effect(Effect::Deleted(tstate.serial));
         Ok(())
     }

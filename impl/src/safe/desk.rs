@@ -14,10 +14,11 @@ use super::error::Error;
 use super::interpreter::Interpreter;
 use super::seat::{Member, Seat, must};
 use super::shared::{Entry, Shared};
+use crate::error::CallError;
 use crate::interp::Interp;
 use crate::sync;
 use crate::thread::Thread;
-use cloister_specs::{InterpreterConfig, Refusal};
+use cloister_specs::InterpreterConfig;
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ptr::NonNull;
@@ -152,7 +153,7 @@ impl Desk {
         &self,
         member: &Rc<Member>,
         interp: &Interpreter,
-        take: impl Fn(&Seat) -> Result<(), Refusal>,
+        take: impl Fn(&Seat) -> Result<(), CallError>,
     ) -> Result<Rc<Seat>, Error> {
         //= specs/rules/gil.md#gil-12
         //# A thread MUST NOT touch an interpreter, a GIL or a thread state after it has been freed.

@@ -1,5 +1,6 @@
 //! What the safe face refuses, and why.
 
+use crate::error::{CallError, CreateError};
 use crate::thread;
 use cloister_specs::{CreationError, Refusal, Rule};
 
@@ -99,6 +100,25 @@ impl From<Refusal> for Error {
             Rule::Life10 => Error::InUse,
             Rule::Life11 => Error::Main,
             _ => Error::Refused(refusal),
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(refusal) => refusal.into(),
+            CallError::Finalized => Error::Ended,
+        }
+    }
+}
+
+impl From<CreateError> for Error {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Refused(refusal) => refusal.into(),
+            CreateError::Failed(error) => Error::Creation(error),
+            CreateError::Finalized => Error::Ended,
         }
     }
 }

@@ -4,10 +4,12 @@ use super::desk::Desk;
 use super::error::Error;
 use super::interpreter::Interpreter;
 use super::shared::{Away, Entry, Shared};
+use crate::error::CallError;
 use crate::interp::Interp;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
-use cloister_specs::{InterpreterConfig, Refusal};
+use cloister_specs::InterpreterConfig;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -58,7 +60,7 @@ impl Seat {
     }
 
     #[inline]
-    pub(super) fn restore(&self) -> Result<(), Refusal> {
+    pub(super) fn restore(&self) -> Result<(), CallError> {
         self.thread().restore_thread(self.tstate)
     }
 
@@ -138,12 +140,12 @@ impl Drop for Swapped<'_> {
 /// A seat that its OS thread left for a while is nobody else's to take away, so coming back
 /// is never refused. If it were, a token would stand for a GIL that is not held.
 #[inline]
-pub(super) fn must<T>(result: Result<T, Refusal>) -> T {
-    result.unwrap_or_else(|refusal| lost(refusal))
+pub(super) fn must<T>(result: Result<T, impl Display>) -> T {
+    result.unwrap_or_else(|refusal| lost(&refusal))
 }
 
 #[cold]
-fn lost(refusal: Refusal) -> ! {
+fn lost(refusal: &dyn Display) -> ! {
     eprintln!("cloister: a fault of the runtime: {refusal}");
     std::process::abort()
 }

@@ -23,6 +23,12 @@ pub(crate) fn prepare() {
     }
 }
 
+/// Finds it out again, in the child of a fork.
+pub(crate) fn prepare_again() {
+    MODE.store(UNKNOWN, Ordering::SeqCst);
+    prepare();
+}
+
 /// The side of the one who comes by often.
 #[inline]
 pub(crate) fn light() {

@@ -36,6 +36,15 @@ impl Condvar {
         self.os.notify_one();
     }
 
+    /// Wakes every waiter.
+    pub(crate) fn notify_all(&self) {
+        #[cfg(feature = "controlled")]
+        if self.logical.notify_all() {
+            return;
+        }
+        self.os.notify_all();
+    }
+
     /// Waits without a limit.
     pub(crate) fn wait<'a, T>(
         &self,

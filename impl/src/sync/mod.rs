@@ -37,5 +37,5 @@ pub(crate) use global::global;
 pub(crate) use locals::{attached, current, identity, set_attached, set_current};
 pub(crate) use mutex::{Guard, Mutex};
 pub(crate) use padded::Padded;
-pub(crate) use spin::{Spins, spin_while};
+pub(crate) use spin::{Spins, prepare as prepare_spins, spin_while};
 pub(crate) use static_ref::AtomicStatic;

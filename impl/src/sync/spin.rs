@@ -7,6 +7,11 @@ use std::thread::available_parallelism;
 /// Is there a second processor, on which somebody could do what is looked for?
 static PARALLEL: LazyLock<bool> = LazyLock::new(|| available_parallelism().is_ok_and(|n| n.get() > 1));
 
+/// Finds that out now, so that no other thread is about to when the process forks.
+pub(crate) fn prepare() {
+    LazyLock::force(&PARALLEL);
+}
+
 /// For how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spins {

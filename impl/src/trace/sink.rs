@@ -49,6 +49,11 @@ impl Sinks {
     pub(crate) fn add(&mut self, sink: &Sink) {
         self.0.push(sink.clone());
     }
+
+    /// In the child of a fork: the others may be locked for ever.
+    pub(crate) fn keep(&mut self, sink: &Sink) {
+        self.0.retain(|other| Arc::ptr_eq(&other.0, &sink.0));
+    }
 }
 
 impl Inner {

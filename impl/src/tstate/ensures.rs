@@ -48,10 +48,11 @@ impl Ensures {
 
     /// Makes sure that [`Ensures::push`] finds room. No harm if the thread state is
     /// another one by now.
-    pub(crate) fn reserve(&self) -> Result<(), NoMemory> {
+    pub(crate) fn reserve(&self, allocates: impl FnOnce() -> Result<(), NoMemory>) -> Result<(), NoMemory> {
         match self.count() {
             u32::MAX => Err(NoMemory),
             full if full > 0 && full.is_multiple_of(u64::BITS) => {
+                allocates()?;
                 self.outer.lock().try_reserve(1).map_err(|_| NoMemory)
             }
             _ => Ok(()),

@@ -92,14 +92,17 @@ impl RuleOf for cloister_specs::Refusal {
     }
 }
 
-impl RuleOf for cloister::EnsureError {
-    fn rule(&self) -> Option<Rule> {
-        match self {
-            cloister::EnsureError::Refused(refusal) => Some(refusal.rule),
-            cloister::EnsureError::NoMemory => None,
-        }
-    }
+macro_rules! rule_of {
+    ($($error:ident),+) => {
+        $(impl RuleOf for cloister::$error {
+            fn rule(&self) -> Option<Rule> {
+                cloister::$error::rule(self)
+            }
+        })+
+    };
 }
+
+rule_of!(CallError, CreateError, EnsureError, ForkError, GateError);
 
 impl RuleOf for cloister::NotAdded {
     fn rule(&self) -> Option<Rule> {

@@ -4,7 +4,7 @@ use super::{Fine, Inside, Worker};
 use crate::soak::ledger::{Book, KnownInterp, KnownTstate};
 use crate::soak::shared::RESERVE;
 use crate::soak::{Count, Forget, Loss};
-use cloister::{Interp, Thread, Tstate};
+use cloister::{CallError, Interp, Thread, Tstate};
 use cloister_specs::{CreationError, Fault, GilKind, InterpreterConfig, OpKind, Rule};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -101,8 +101,8 @@ impl Worker {
         };
         let gilstate = thread.gilstate();
         let got = thread.new_interpreter_with(&config, &mut fault).err();
-        if got != Some(expected) {
-            return Err(Loss::Creation { got, expected: Some(expected) });
+        if got != Some(expected.into()) {
+            return Err(Loss::Creation { got, expected: Some(expected.into()) });
         }
         if matches!(expected, CreationError::CoreInit | CreationError::MainInit) {
             self.shared.ledger().ids += 1;
@@ -226,7 +226,7 @@ impl Worker {
     pub(super) fn leave(&mut self, thread: &Thread) -> Fine {
         let Some(inside) = self.inside.take() else { return Ok(()) };
         let (call, left) = if self.rng.bool() {
-            (OpKind::SaveThread, thread.save_thread().map(Some))
+            (OpKind::SaveThread, thread.save_thread().map(Some).map_err(CallError::from))
         } else {
             (OpKind::ThreadStateSwap, thread.thread_state_swap(None))
         };

@@ -2,7 +2,7 @@
 
 use super::{Fine, Worker};
 use crate::soak::Loss;
-use cloister::Thread;
+use cloister::{CallError, Thread};
 use cloister_specs::{OpKind, Refusal, Rule};
 
 impl Worker {
@@ -18,13 +18,13 @@ impl Worker {
         }
     }
 
-    fn refused<T>(&mut self, call: OpKind, answer: Result<T, Refusal>, by: &[Rule]) -> Fine {
-        match answer {
-            Err(Refusal { rule }) if by.contains(&rule) => {
+    fn refused<T>(&mut self, call: OpKind, answer: Result<T, impl Into<CallError>>, by: &[Rule]) -> Fine {
+        match answer.map_err(Into::into) {
+            Err(CallError::Refused(Refusal { rule })) if by.contains(&rule) => {
                 self.tally.wrong += 1;
                 Ok(())
             }
-            Err(Refusal { rule }) => Err(Loss::Refused { call, rule }),
+            Err(error) => Err(Loss::of(call, error)),
             Ok(_) => Err(Loss::Accepted { call, rule: by[0] }),
         }
     }

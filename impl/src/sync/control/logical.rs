@@ -96,12 +96,22 @@ impl Waiters {
 
     /// Signals a logical thread, if one waits; answers whether a scheduler runs this.
     pub(crate) fn notify_one(&self) -> bool {
+        self.notify(|waiting, prefer| {
+            let preferred = waiting & bit(prefer);
+            if preferred != 0 { preferred } else { waiting & waiting.wrapping_neg() }
+        })
+    }
+
+    /// Signals every one that waits; answers whether a scheduler runs this.
+    pub(crate) fn notify_all(&self) -> bool {
+        self.notify(|waiting, _| waiting)
+    }
+
+    fn notify(&self, choose: impl FnOnce(u64, u8) -> u64) -> bool {
         let Some(mut turn) = TURN.get() else {
             return false;
         };
-        let waiting = self.0.load(Ordering::Relaxed);
-        let preferred = waiting & bit(turn.prefer);
-        let chosen = if preferred != 0 { preferred } else { waiting & waiting.wrapping_neg() };
+        let chosen = choose(self.0.load(Ordering::Relaxed), turn.prefer);
         self.0.fetch_and(!chosen, Ordering::Relaxed);
         turn.signalled |= chosen;
         TURN.set(Some(turn));
