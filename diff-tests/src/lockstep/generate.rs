@@ -170,12 +170,13 @@ impl Generator {
 
     /// Is this a call that is to be refused less often than others, since it seldom is legal?
     fn seldom(&mut self, r: &Runtime, op: &Op) -> bool {
-        let seldom = match op {
-            Op::RunThread(t) => r.tstate(*t).started.is_none(),
-            Op::Finalize => true,
-            _ => false,
+        let one_in = match op {
+            // One that was started, and runs already, is what a fault would run again.
+            Op::RunThread(t) if r.tstate(*t).started.is_some() => SELDOM / 8,
+            Op::RunThread(_) | Op::Finalize => SELDOM,
+            _ => 1,
         };
-        seldom && self.rng.u8(0..SELDOM) > 0
+        self.rng.u8(0..one_in) > 0
     }
 
     /// Is this a call for a full ring that is not to be made?
