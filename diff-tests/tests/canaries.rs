@@ -60,4 +60,27 @@ found! {
     a_run_begins_in_a_busy_interpreter: RunIgnoresBusy;
     a_failure_leaves_the_ring_without_signal: FailureLosesSignal;
     calls_are_made_anywhere: MakeRunsAnywhere;
+    initializing_keeps_the_main_thread: InitializeKeepsMainThread;
+    finalizing_leaves_gilstate_slots: FinalizeLeavesSlots;
+    an_end_does_not_wait_for_threads: EndSkipsThreads;
+    an_end_leaves_pending_calls: EndLeavesCalls;
+    a_thread_is_started_late: StartsLate;
+    a_waiter_hangs_when_the_runtime_is_finalized: WaiterHangs;
+    who_gives_up_keeps_its_request: GiveUpKeepsRequest;
+    a_failed_start_leaves_its_tstate: FailedStartLeavesTstate;
+    a_started_tstate_is_run_again: RunsAgain;
+    delete_except_does_not_look_at_use: DeleteExceptIgnoresUse;
+    an_interpreter_is_created_late: CreatesLate;
+    a_failed_creation_uses_an_id: FailedCreationUsesId;
+    a_look_up_finds_any_interpreter: LookUpFindsMain;
+    a_reference_given_back_ends_the_interpreter_early: DecrefEndsEarly;
+    an_end_borrows_a_tstate_of_another_thread: BorrowsHead;
+    an_end_from_outside_stays_away: OutsideStaysAway;
+    an_interpreter_that_is_run_is_destroyed: DestroyIgnoresRunning;
+    an_interpreter_to_be_destroyed_is_still_live: DestroyInTwoSteps;
+    an_interpreter_is_run_by_two: RunsBesides;
+    a_child_keeps_the_other_interpreters: ForkKeepsInterps;
+    an_isolated_interpreter_execs: ExecAnywhere;
+    a_thread_is_started_where_none_may_be: StartsAnywhere;
+    a_daemon_is_started_where_none_may_be: DaemonsAnywhere;
 }

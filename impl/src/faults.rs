@@ -123,7 +123,7 @@ seeded! {
     GiveUpKeepsRequest breaks Fin12;
     /// A thread that could not be started leaves its thread state.
     FailedStartLeavesTstate breaks Fin13;
-    /// A started thread state can be run by a thread that it is bound to already.
+    /// A started thread state can be run that is bound already.
     RunsAgain breaks Fin14;
     /// DeleteExcept deletes what another thread's call uses.
     DeleteExceptIgnoresUse breaks Fin17;

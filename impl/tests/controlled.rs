@@ -254,3 +254,58 @@ fn an_os_thread_beside_a_scheduler_behaves_as_ever() {
     assert_eq!(w.save(0), Step::Done(Ok(Some(w.tstates[0]))));
     assert_eq!(w.scheduler.resume(1, 0), Ok(DONE));
 }
+
+//= specs/rules/fin.md#fin-12
+//= type=test
+//# A call that gives up waiting for a GIL MUST take back its request.
+#[test]
+fn a_waiter_that_gives_up_takes_its_request_back() {
+    let mut w = World::new(3);
+    assert_eq!(w.restore(1), GIL);
+    assert_eq!(w.restore(2), GIL);
+    assert_eq!(w.scheduler.expire(2, 0), Ok(GIL));
+    assert!(w.requested());
+    let finalize = |t: &Thread| t.finalize().map(|()| None);
+    assert_eq!(w.call(0, finalize), Step::Parked(Parking::Calls));
+    // T1 has not asked, and leaves what T2 did.
+    assert_eq!(w.scheduler.resume(1, 0), Ok(Step::Done(Err(CallError::Finalized))));
+    assert!(w.requested());
+    assert_eq!(w.scheduler.resume(2, 0), Ok(Step::Done(Err(CallError::Finalized))));
+    assert!(!w.requested());
+    assert_eq!(w.scheduler.resume(0, 0), Ok(DONE));
+    assert!(!w.runtime.is_initialized());
+}
+
+#[test]
+fn an_end_waits_for_its_threads_and_for_the_calls_of_others() {
+    const THREADS: Step<Outcome> = Step::Parked(Parking::Threads);
+    let mut w = World::new(3);
+    assert_eq!(w.restore(1), GIL);
+    assert_eq!(w.restore(2), GIL);
+    let start = |t: &Thread| Ok(Some(t.start_thread(false, |_| Ok::<(), ()>(())).unwrap().0));
+    let Step::Done(Ok(Some(started))) = w.call(0, start) else { panic!("nothing was started") };
+    assert_eq!(w.call(0, |t| t.finalize().map(|()| None)), THREADS);
+    // The thread that it waits for comes and goes.
+    assert_eq!(w.scheduler.resume(1, 0), Ok(DONE));
+    assert_eq!(w.save(1), Step::Done(Ok(Some(w.tstates[1]))));
+    assert_eq!(w.call(1, move |t| t.run_thread(started).map(|()| None)), DONE);
+    assert_eq!(w.scheduler.resume(0, 0), Err(Misuse::NotSignalled));
+    assert_eq!(w.call(1, |t| Ok(t.thread_state_delete_current().map(|()| None)?)), DONE);
+    assert!(w.scheduler.is_signalled(0));
+    assert_eq!(w.restore(1), DONE);
+    assert_eq!(w.scheduler.resume(0, 0), Ok(GIL));
+    assert_eq!(w.save(1), Step::Done(Ok(Some(w.tstates[1]))));
+    // T2 has been signalled before, and asks; T0 takes the GIL, and all others give up.
+    assert_eq!(w.scheduler.resume(2, 0), Ok(DONE));
+    assert_eq!(w.restore(1), GIL);
+    assert_eq!(w.scheduler.expire(1, 0), Ok(GIL));
+    assert_eq!(w.scheduler.expire(1, 0), Ok(GIL));
+    assert!(w.requested());
+    assert_eq!(w.call(2, |t| t.eval_breaker_poll().map(|_| None)), SWITCH);
+    assert_eq!(w.scheduler.resume(0, 0), Ok(Step::Parked(Parking::Calls)));
+    assert_eq!(w.scheduler.resume(2, 0), Ok(Step::Done(Err(CallError::Finalized))));
+    assert_eq!(w.scheduler.resume(1, 0), Ok(Step::Done(Err(CallError::Finalized))));
+    assert!(!w.requested());
+    assert_eq!(w.scheduler.resume(0, 0), Ok(DONE));
+    assert!(!w.runtime.is_initialized());
+}

@@ -92,6 +92,12 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::Exec, 1),
 ];
 
+/// One fork that is drawn in so many is made.
+const FORKS: u8 = 16;
+
+/// One refused call in so many is made, if it is of a kind that is seldom legal.
+const SELDOM: u8 = 16;
+
 /// How much more often the calls of a favoured area are tried.
 const FAVOUR: u32 = 5;
 
@@ -155,11 +161,22 @@ impl Generator {
             match r.check(d, h, &op) {
                 Ok(()) if self.waits(d, r, &mv) => {}
                 Ok(()) => return Some(mv),
-                Err(_) if refuse => return Some(mv),
+                Err(_) if refuse && !self.seldom(r, &op) => return Some(mv),
                 Err(_) => {}
             }
         }
         None
+    }
+
+    /// Is this a call that is to be refused less often than others, since it seldom is legal?
+    fn seldom(&mut self, r: &Runtime, op: &Op) -> bool {
+        let one_in = match op {
+            // One that was started, and runs already, is what a fault would run again.
+            Op::RunThread(t) if r.tstate(*t).started.is_some() => SELDOM / 8,
+            Op::RunThread(_) | Op::Finalize => SELDOM,
+            _ => 1,
+        };
+        self.rng.u8(0..one_in) > 0
     }
 
     /// Is this a call for a full ring that is not to be made?
@@ -261,7 +278,8 @@ impl Generator {
                     r.listed(*t) && r.tstate(*t).started.is_some() && r.tstate(*t).thread.is_none()
                 };
                 let any = self.tstate();
-                Op::RunThread(Runtime::tstate_ids().find(fresh).unwrap_or(any))
+                let other = if self.rng.bool() { any } else { self.own_tstate(r, h) };
+                Op::RunThread(Runtime::tstate_ids().find(fresh).unwrap_or(other))
             }
             OpKind::ThreadStateDeleteExcept => {
                 Op::ThreadStateDeleteExcept(r.thread(h).current.unwrap_or_else(|| self.tstate()))
@@ -275,6 +293,8 @@ impl Generator {
             OpKind::SetRunningMain => Op::SetRunningMain,
             OpKind::SetNotRunningMain => Op::SetNotRunningMain,
             OpKind::DestroyInterpreter => Op::DestroyInterpreter(self.interp()),
+            // It is the last move of a run.
+            OpKind::Fork if self.rng.u8(0..FORKS) > 0 => Op::GilStateCheck,
             OpKind::Fork => Op::Fork,
             OpKind::Exec => Op::Exec,
         }

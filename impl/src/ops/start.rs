@@ -135,7 +135,7 @@ impl Thread {
         //= specs/rules/fin.md#fin-14
         //# A started thread state MUST be run, once, by a thread that has no current one.
         let bound = tstate.slot.status().contains(StatusBits::BOUND);
-        let again = bound && !(tstate.slot.thread.is(self.serial()) && self.seeded(Seeded::RunsAgain));
+        let again = bound && !self.seeded(Seeded::RunsAgain);
         if tstate.slot.started().is_none() || again || !tstate.alive() || self.current().is_some() {
             return Err(Rule::Fin14.into());
         }
