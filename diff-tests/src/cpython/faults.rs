@@ -23,11 +23,10 @@ thread_local! {
 static HOOKED: OnceLock<&'static Api> = OnceLock::new();
 static BELOW: [OnceLock<RawAllocator>; 2] = [const { OnceLock::new() }; 2];
 
-/// Adds the audit hook; before CPython is initialized.
+/// Adds the audit hook; each time before CPython is initialized.
 pub fn install(api: &'static Api) {
-    if HOOKED.set(api).is_ok() {
-        api.add_audit_hook(audit, std::ptr::null_mut());
-    }
+    let _ = HOOKED.set(api);
+    api.add_audit_hook(audit, std::ptr::null_mut());
 }
 
 /// Arms a fault for the creation that comes next.

@@ -29,17 +29,17 @@ thread_local! {
 }
 
 /// The real function of a name.
-struct Real {
+pub(super) struct Real {
     name: &'static CStr,
     address: AtomicUsize,
 }
 
 impl Real {
-    const fn new(name: &'static CStr) -> Self {
+    pub(super) const fn new(name: &'static CStr) -> Self {
         Real { name, address: AtomicUsize::new(0) }
     }
 
-    fn get(&self) -> usize {
+    pub(super) fn get(&self) -> usize {
         let known = self.address.load(Relaxed);
         if known != 0 {
             return known;
@@ -68,6 +68,11 @@ fn real_unary(real: &Real, at: Pointer) -> c_int {
 /// Makes the calling thread the logical thread `id`.
 pub fn manage(id: ThreadId) {
     ME.set(Some(id));
+}
+
+/// The logical thread that calls, if it is one.
+pub fn me() -> Option<ThreadId> {
+    ME.get()
 }
 
 /// Holds the calling thread after so many unlocks from now on; 0 for never.

@@ -93,6 +93,12 @@ pub fn install(api: &Api, initial_thread: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Puts the allocator under CPython's raw domain when CPython was initialized again: that
+/// makes its own allocators anew.
+pub fn install_again(api: &Api) {
+    api.set_allocator(Domain::Raw, &RawAllocator { malloc, calloc, realloc, free, ..*below() });
+}
+
 /// Ends the run process if freed memory has been written to.
 pub fn check() {
     if POISONS.load(Relaxed) {

@@ -29,6 +29,8 @@ pub struct Mix {
     pub spurious: bool,
     /// Are pending calls added to rings that are full?
     pub full_rings: bool,
+    /// Is this call left out, for this thread in this state?
+    pub left_out: fn(&Design, &Runtime, ThreadId, &Op) -> bool,
 }
 
 /// Weights by kind; a kind that is not there is never tried.
@@ -51,6 +53,7 @@ impl Mix {
             no_waits: false,
             spurious: true,
             full_rings: true,
+            left_out: |_, _, _, _| false,
         }
     }
 }
@@ -148,7 +151,8 @@ impl Generator {
             let op = self.call(r, h);
             let makes = makes_tstate(r, h, &op);
             let at = makes.then(|| r.free_tstate().filter(|t| !r.named(*t))).flatten();
-            if !r.has_room(h, &op) || (makes && at.is_none()) || self.is_full(r, &op) {
+            let left_out = self.is_full(r, &op) || (self.mix.left_out)(d, r, h, &op);
+            if !r.has_room(h, &op) || (makes && at.is_none()) || left_out {
                 continue;
             }
             let mv = Move::Start(Start { thread: h, op, at, prefer });

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use cloister_model::{Design, Grain};
-use cloister_specs::{Fault, InterpreterConfig, Move, OpKind};
+use cloister_model::{Design, Grain, Runtime};
+use cloister_specs::{Fault, InterpreterConfig, Move, Op, OpKind, ThreadId};
 
 use super::lockstep::{Row, save};
 use crate::citations::project_root;
@@ -25,24 +25,65 @@ pub fn mix() -> Mix {
         InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
     let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
     Mix {
-        weights: weights(&[
-            (OpKind::NewInterpreterFromConfig, 2),
-            (OpKind::EndInterpreter, 4),
-            (OpKind::ThreadStateNew, 10),
-            (OpKind::ThreadStateBind, 14),
-            (OpKind::ThreadStateSwap, 14),
-            (OpKind::ThreadStateClear, 6),
-            (OpKind::ThreadStateDelete, 8),
-            (OpKind::SaveThread, 14),
-            (OpKind::RestoreThread, 16),
-            (OpKind::EvalBreakerPoll, 10),
-        ]),
+        weights: weights(&WEIGHTS),
+        left_out,
         full_rings: false,
         configs: vec![hole, bad_settings, bad_gil],
         faults: Fault::ALL.to_vec(),
         faulty: 6,
         refused: 0,
         ..Mix::whole(3)
+    }
+}
+
+/// How often each kind of call is tried.
+const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
+    (OpKind::NewInterpreterFromConfig, 3),
+    (OpKind::NewInterpreter, 2),
+    (OpKind::EndInterpreter, 6),
+    (OpKind::ThreadStateNew, 10),
+    (OpKind::ThreadStateBind, 14),
+    (OpKind::ThreadStateSwap, 14),
+    (OpKind::ThreadStateClear, 6),
+    (OpKind::ThreadStateDelete, 8),
+    (OpKind::ThreadStateDeleteCurrent, 2),
+    (OpKind::SaveThread, 14),
+    (OpKind::RestoreThread, 16),
+    (OpKind::AcquireThread, 5),
+    (OpKind::ReleaseThread, 4),
+    (OpKind::EvalBreakerPoll, 10),
+    (OpKind::GilStateEnsure, 8),
+    (OpKind::GilStateRelease, 7),
+    (OpKind::GilStateCheck, 2),
+    (OpKind::AddPendingCall, 6),
+    (OpKind::MakePendingCalls, 3),
+    (OpKind::Initialize, 5),
+    (OpKind::Finalize, 3),
+    (OpKind::StartThread, 5),
+    (OpKind::RunThread, 9),
+    (OpKind::ThreadStateDeleteExcept, 2),
+    (OpKind::InterpreterLookUpId, 2),
+    (OpKind::InterpreterRequireIdRef, 3),
+    (OpKind::InterpreterIdIncref, 3),
+    (OpKind::InterpreterIdDecref, 4),
+    (OpKind::SetRunningMain, 3),
+    (OpKind::SetNotRunningMain, 3),
+    (OpKind::DestroyInterpreter, 4),
+    (OpKind::Fork, 1),
+    (OpKind::Exec, 1),
+];
+
+/// What the model says of a call, and CPython does otherwise, or cannot be asked.
+fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
+    match op {
+        // The thread that ends is waited for by Python code, in `threading._shutdown`.
+        Op::StartThread { daemon, .. } => !daemon,
+        // It raises an exception, and without a current thread state there is nowhere to.
+        Op::InterpreterLookUpId(id) => {
+            let known = Runtime::interp_ids().any(|i| r.interp_listed(i) && r.interp(i).id == *id);
+            !known && r.own_current(d, h).is_none()
+        }
+        _ => false,
     }
 }
 
