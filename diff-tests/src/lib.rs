@@ -15,6 +15,7 @@ pub mod model_run;
 pub mod progress;
 pub mod report;
 pub mod scopes;
+pub mod soak;
 pub mod stages;
 pub mod subject;
 pub mod subjects;

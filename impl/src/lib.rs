@@ -54,7 +54,7 @@ pub use interp::Interp;
 pub use ops::CreationFaults;
 pub use runtime::{Runtime, Settings};
 pub use serial::Serial;
-pub use snapshot::{GilInfo, InterpInfo, Snapshot, ThreadInfo, TstateInfo};
+pub use snapshot::{GilInfo, InterpInfo, PoolSize, PoolSizes, Snapshot, ThreadInfo, TstateInfo};
 pub use thread::{AttachError, Thread};
 pub use tstate::Tstate;
 

@@ -4,6 +4,7 @@
 //! from runtime to runtime through a pool. So a handle can name its slot by a plain
 //! reference; whether the slot still holds what the handle named is told by its serial.
 
+use crate::snapshot::PoolSize;
 use crate::sync::Mutex;
 
 /// Memory ran out.
@@ -37,6 +38,12 @@ impl<T: Default> Pool<T> {
         memory.push(T::default());
         slots.made = made;
         memory.leak().first().ok_or(NoMemory)
+    }
+
+    /// How many slots there are.
+    pub(crate) fn size(&self) -> PoolSize {
+        let slots = self.0.lock();
+        PoolSize { made: slots.made, used: slots.made - slots.free.len() }
     }
 
     /// Puts a slot back.

@@ -1,9 +1,11 @@
-//! What a runtime holds, at a moment when its threads are stopped.
+//! What a runtime holds, at a moment when its threads are stopped; and how much memory all
+//! of them together do.
 
-use crate::interp::Interp;
+use crate::interp::{INTERPS, Interp};
 use crate::runtime::Runtime;
 use crate::serial::Serial;
-use crate::tstate::Tstate;
+use crate::thread::THREADS;
+use crate::tstate::{TSTATES, Tstate};
 use cloister_specs::{FeatureFlags, Phase, StatusBits};
 
 /// What a runtime holds. Filled again, it uses its memory again.
@@ -70,6 +72,36 @@ pub struct ThreadInfo {
     pub thread: Serial,
     /// What its gilstate slot names.
     pub gilstate: Option<Serial>,
+}
+
+/// The slots of one kind, in the whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSize {
+    /// How many were made. They stay for the life of the process.
+    pub made: usize,
+    /// How many of them hold something, in whichever runtime.
+    pub used: usize,
+}
+
+/// The slots that handles name, in the whole process: what runtimes that ended held is used
+/// again by others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSizes {
+    /// Of interpreters.
+    pub interps: PoolSize,
+    /// Of thread states.
+    pub tstates: PoolSize,
+    /// Of attached threads.
+    pub threads: PoolSize,
+}
+
+impl PoolSizes {
+    /// As they are now.
+    pub fn now() -> PoolSizes {
+        PoolSizes { interps: INTERPS.size(), tstates: TSTATES.size(), threads: THREADS.size() }
+    }
 }
 
 impl Runtime {

@@ -166,13 +166,28 @@ impl Drop for Pair {
     }
 }
 
-/// Creating an isolated interpreter and ending it.
-pub fn new_and_end(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+/// Creating an interpreter with a GIL of its own and ending it.
+pub fn new_and_end_own(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let configs = (&InterpreterConfig::ISOLATED, &RawConfig::ISOLATED);
+    new_and_end("create and end an interpreter, own GIL", configs, peer)
+}
+
+/// Creating an interpreter that shares the GIL and ending it.
+pub fn new_and_end_shared(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
+    let configs = (&InterpreterConfig::LEGACY, &RawConfig::LEGACY);
+    new_and_end("create and end an interpreter, shared GIL", configs, peer)
+}
+
+fn new_and_end<'a>(
+    name: &'static str,
+    (config, raw): (&'static InterpreterConfig, &'static RawConfig),
+    peer: Option<&'a Python>,
+) -> Result<Work<'a>, BenchError> {
     let thread = started()?;
     let main = thread.current();
     let mut contenders = vec![Contender::new(CLOISTER, move |calls| {
         timed(calls, || {
-            let (_, tstate) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED)?;
+            let (_, tstate) = thread.new_interpreter_from_config(config)?;
             thread.end_interpreter(tstate)?;
             thread.thread_state_swap(main)?;
             Ok(())
@@ -182,7 +197,7 @@ pub fn new_and_end(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
         let f = python.functions();
         Contender::new(python.name(), move |calls| {
             timed(calls, || {
-                let tstate = python.new_interpreter(&RawConfig::ISOLATED)?;
+                let tstate = python.new_interpreter(raw)?;
                 // SAFETY: the new thread state is current, and the only one of its interpreter.
                 unsafe {
                     (f.end_interpreter)(tstate);
@@ -192,7 +207,7 @@ pub fn new_and_end(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             })
         })
     }));
-    Ok(work("create and end an interpreter", None, contenders))
+    Ok(work(name, None, contenders))
 }
 
 /// A creation that its configuration forbids. The caller has no current thread state: in

@@ -2,6 +2,7 @@
 
 use super::On;
 use crate::designs::GilMode;
+use crate::soak::{Forget, MOST_THREADS};
 use clap::{Args, ValueEnum};
 use cloister_model::check::Bounds;
 use cloister_model::{Grain, INTERPS, THREADS, TSTATES};
@@ -133,6 +134,29 @@ pub struct RulesArgs {
 /// `cloister bench`
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
+    /// Write the result to this file as well, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// `cloister soak`
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// How long, in seconds; without it, a minute.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
+    /// So many rounds instead, however long they take.
+    #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: Option<u64>,
+    /// How many OS threads.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=MOST_THREADS as i64))]
+    pub threads: u16,
+    /// Where the random steps begin; without it, somewhere else each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Lose something on purpose once the soak is warm, to see that it is found.
+    #[arg(long, value_enum)]
+    pub forget: Option<Forget>,
     /// Write the result to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -15,6 +15,7 @@ pub mod explore;
 pub mod lockstep;
 pub mod replay;
 pub mod rules;
+pub mod soak;
 
 pub use engine::{Engine, On};
 pub use error::{CliError, write_json};
@@ -52,6 +53,8 @@ pub enum Command {
     Bench(args::BenchArgs),
     /// List the rules, or tell all about one.
     Rules(args::RulesArgs),
+    /// Create, use and end interpreters in many threads for a while, and lose nothing.
+    Soak(args::SoakArgs),
 }
 
 /// How a command ended that was used rightly.
@@ -95,6 +98,7 @@ pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
         Command::Ask(args) => ask::run(args, &mut subjects()?, context),
         Command::Bench(args) => bench::run(args, context),
         Command::Rules(args) => rules::run(args, context),
+        Command::Soak(args) => soak::run(args, context),
     }
 }
 

@@ -5,7 +5,7 @@ use super::judge::Judged;
 use cloister_model::check::{Bounds, Scope, Verdict};
 use cloister_model::design::{Gils, Knob};
 use cloister_model::{Design, Grain, admissible};
-use cloister_specs::Rule;
+use cloister_specs::{Fault, InterpreterConfig, OpKind, PendingCall, Rule};
 
 /// One design to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +40,73 @@ fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
         ("drop-request", _, GilMode::Shared) => TWO_INTERPRETERS,
         ("tstate-in-use" | "gilstate-unbind", _, _) => TWO_TSTATES,
         ("own-gil-shared-obmalloc", _, GilMode::Own) => CREATION,
+        ("finish-pending", _, _) => Bounds::new(1, 1, 1),
+        ("eval-breaker" | "failed-pending" | "failed-thread" | "delete-except" | "empty-interp", _, _) => {
+            TWO_TSTATES
+        }
+        ("daemon-threads" | "exiting-waiter", _, _) => TWO_TSTATES,
+        ("thread-start", _, _) => Bounds::new(2, 1, 3),
+        ("legacy-creation" | "id-order", _, _) => CREATION,
         // An address is used again while two threads wait.
         ("last-holder", _, GilMode::Shared) => Bounds::new(3, 2, 3),
         _ => WIDE,
     }
+}
+
+/// The calls that show what a knob of an area beyond the engine does; `None`: the engine's.
+fn calls(knob: &str) -> Option<&'static [OpKind]> {
+    use OpKind::*;
+    Some(match knob {
+        "gilstate-target" | "ensure-errors" => {
+            &[NewInterpreterFromConfig, ThreadStateSwap, SaveThread, GilStateEnsure, GilStateRelease]
+        }
+        "gilstate-check" => &[NewInterpreterFromConfig, ThreadStateSwap, SaveThread, GilStateCheck],
+        "legacy-creation" => &[NewInterpreter, EndInterpreter, ThreadStateSwap],
+        "eval-breaker" | "failed-pending" => &[
+            ThreadStateNew,
+            ThreadStateBind,
+            SaveThread,
+            RestoreThread,
+            EvalBreakerPoll,
+            AddPendingCall,
+            MakePendingCalls,
+        ],
+        "daemon-threads" | "exiting-waiter" | "thread-start" => &[
+            Initialize,
+            Finalize,
+            StartThread,
+            RunThread,
+            ThreadStateDeleteCurrent,
+            SaveThread,
+            RestoreThread,
+            EvalBreakerPoll,
+        ],
+        "failed-thread" => &[StartThread, RunThread, ThreadStateDeleteCurrent, SaveThread, RestoreThread],
+        "finish-pending" => &[Initialize, Finalize, EvalBreakerPoll, AddPendingCall],
+        "delete-except" => &[ThreadStateNew, ThreadStateBind, SaveThread, ThreadStateDeleteExcept],
+        "empty-interp" => &[ThreadStateNew, ThreadStateBind, RestoreThread, ThreadStateDeleteCurrent],
+        "head-tstate" => &[
+            NewInterpreterFromConfig,
+            ThreadStateSwap,
+            InterpreterRequireIdRef,
+            InterpreterIdIncref,
+            InterpreterIdDecref,
+        ],
+        "destroy-check" => &[
+            NewInterpreterFromConfig,
+            ThreadStateNew,
+            ThreadStateBind,
+            ThreadStateSwap,
+            SetRunningMain,
+            SetNotRunningMain,
+            DestroyInterpreter,
+        ],
+        "id-order" => &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, InterpreterLookUpId],
+        "fork-clear" | "fork-in-sub" => {
+            &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, ThreadStateNew, ThreadStateBind, Fork]
+        }
+        _ => return None,
+    })
 }
 
 /// Bounds for a base in which other faults are at work, and runs go on after they broke a
@@ -57,7 +120,10 @@ fn mended_bounds(knob: &str) -> Bounds {
     }
 }
 
-fn in_grain(grain: Grain, bounds: Bounds) -> Bounds {
+fn in_grain(knob: &str, grain: Grain, bounds: Bounds) -> Bounds {
+    if calls(knob).is_some() {
+        return bounds;
+    }
     match grain {
         Grain::Atomic => bounds,
         Grain::Merged => Bounds { threads: bounds.threads.min(2), ..bounds },
@@ -86,7 +152,26 @@ impl Row {
     /// The scope that it is judged in.
     pub fn scope(&self) -> Scope {
         let whole = Scope::whole(&self.to_string(), self.design(), self.grain, self.bounds);
-        Scope { configs: self.gil.configs(), only: self.only, ..whole }
+        let configs = self.gil.configs();
+        let Some((name, calls)) = self.turned.and_then(|(knob, _)| Some((knob.name, calls(knob.name)?))) else {
+            return Scope { configs, only: self.only, ..whole };
+        };
+        let may_fork = InterpreterConfig { allow_fork: true, ..configs[0] };
+        Scope {
+            ops: calls.to_vec(),
+            configs: if calls.contains(&OpKind::Fork) { vec![configs[0], may_fork] } else { vec![configs[0]] },
+            faults: match name {
+                "id-order" => vec![None, Some(Fault::InterpAlloc)],
+                "legacy-creation" => vec![None, Some(Fault::InterpAlloc), Some(Fault::MainInit)],
+                _ => vec![None],
+            },
+            pending: vec![PendingCall::Succeeds, PendingCall::Fails],
+            queued: if name == "finish-pending" { 2 } else { 1 },
+            ensures: 1,
+            spurious: false,
+            only: self.only,
+            ..whole
+        }
     }
 
     /// The areas of the rules that it is about.
@@ -96,7 +181,15 @@ impl Row {
             Some("failed-creation" | "creation-errors" | "out-of-memory" | "own-gil-shared-obmalloc") => {
                 &["LIFE"]
             }
-            Some("current" | "gilstate-unbind") => &["TLS"],
+            Some("legacy-creation") => &["LIFE"],
+            Some("current" | "gilstate-unbind" | "delete-except" | "empty-interp") => &["TLS"],
+            Some("gilstate-target" | "ensure-errors" | "gilstate-check") => &["GILSTATE"],
+            Some("eval-breaker" | "failed-pending") => &["PEND"],
+            Some(
+                "daemon-threads" | "exiting-waiter" | "thread-start" | "failed-thread" | "finish-pending",
+            ) => &["FIN"],
+            Some("head-tstate" | "destroy-check" | "id-order") => &["ID"],
+            Some("fork-clear" | "fork-in-sub") => &["FORK"],
             Some(_) => &["GIL"],
         }
     }
@@ -142,7 +235,7 @@ pub fn turned() -> Vec<Row> {
                     turned: Some((knob, setting)),
                     gil,
                     grain,
-                    bounds: in_grain(grain, bounds),
+                    bounds: in_grain(knob.name, grain, bounds),
                     only: None,
                 }));
             }

@@ -149,8 +149,11 @@ impl Thread {
     /// Swaps from one thread state to another.
     #[inline]
     fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), Rule> {
+        // Looked up before the check: the slot may be used again at any time, and if it then
+        // holds `new`, it held it here. Where both share this GIL there is no second check.
+        let to = self.gil_of(new);
         self.may_enter(new)?;
-        let (from, to) = (self.gil_of(old)?, self.gil_of(new)?);
+        let (from, to) = (self.gil_of(old)?, to?);
         //= specs/rules/gil.md#gil-3
         //# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
         if std::ptr::eq(from, to) {

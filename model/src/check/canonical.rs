@@ -197,6 +197,15 @@ impl Scope {
         out
     }
 
+    /// The same state as a representative: blurred, and with ids that tell their order alone.
+    pub fn settle(&self, r: &Runtime) -> Runtime {
+        let mut out = self.blur(r);
+        if self.sight().ids {
+            rank_ids(&mut out);
+        }
+        out
+    }
+
     /// The representative of all states that differ from this one in names alone, and the
     /// renaming that leads to it.
     pub fn canonical(&self, r: &Runtime) -> (Runtime, Renaming) {
@@ -235,10 +244,7 @@ fn canonical(r: &Runtime, scope: &Scope) -> (Runtime, Renaming) {
                 subs.swap(1, 2);
             }
             let names = complete(r, order, subs, bounds);
-            let mut candidate = scope.blur(&rename(r, &names));
-            if sight.ids {
-                rank_ids(&mut candidate);
-            }
+            let candidate = scope.settle(&rename(r, &names));
             if best.as_ref().is_none_or(|(b, _)| candidate < *b) {
                 best = Some((candidate, names));
             }

@@ -3,6 +3,7 @@
 use cloister_specs::{MAIN, Reply, Rule, StatusBits, ThreadId, TstateId};
 
 use super::eval::detach;
+use super::thread::Kept;
 use crate::design::{DaemonThreads, Design};
 use crate::label::{End, Label};
 use crate::machine::Flow;
@@ -80,7 +81,11 @@ impl Runtime {
     }
 
     pub(crate) fn final_others(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
-        match self.delete_others(d, h, t) {
+        let kept = match d.daemon_threads {
+            DaemonThreads::Exit | DaemonThreads::Refused => Kept::None,
+            DaemonThreads::Hang => Kept::InUse,
+        };
+        match self.delete_others(d, h, t, kept) {
             Ok(()) => Flow::Goto(Label::FinalClear(t)),
             Err(rule) => Flow::Died(rule),
         }

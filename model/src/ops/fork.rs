@@ -2,6 +2,7 @@
 
 use cloister_specs::{Denied, FeatureFlags, MAIN, Reply, Rule, ThreadId, TstateId};
 
+use super::thread::Kept;
 use crate::design::{Design, ForkClear, ForkInSub};
 use crate::machine::Flow;
 use crate::runtime::{Runtime, Thread};
@@ -51,7 +52,7 @@ impl Runtime {
         let gil = &mut self.gils[MAIN.index()];
         (gil.locked, gil.holder, gil.last_holder, gil.drop_request) = (true, Some(h), Some(t), false);
         self.reset_request(d, h, MAIN);
-        if let Err(rule) = self.delete_others(d, h, t) {
+        if let Err(rule) = self.delete_others(d, h, t, Kept::None) {
             return Flow::Died(rule);
         }
         //= specs/rules/fork.md#fork-2

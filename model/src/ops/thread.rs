@@ -8,6 +8,15 @@ use crate::label::Label;
 use crate::machine::Flow;
 use crate::runtime::{Runtime, Started};
 
+/// Which thread states are left alone where the others of an interpreter are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// None.
+    None,
+    /// Those that a call of another thread uses.
+    InUse,
+}
+
 fn denied(why: Denied) -> Flow {
     Flow::Answer(Reply::Denied(why))
 }
@@ -80,20 +89,29 @@ impl Runtime {
 
     /// `_PyThreadState_DeleteExcept`.
     pub(crate) fn delete_except(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
-        match self.delete_others(d, h, t) {
+        match self.delete_others(d, h, t, Kept::None) {
             Ok(()) => Flow::Answer(Reply::Done),
             Err(rule) => Flow::Died(rule),
         }
     }
 
     /// Deletes every other thread state of the interpreter of this one.
-    pub(crate) fn delete_others(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Result<(), Rule> {
+    pub(super) fn delete_others(
+        &mut self,
+        d: &Design,
+        h: ThreadId,
+        t: TstateId,
+        kept: Kept,
+    ) -> Result<(), Rule> {
         //= specs/rules/fin.md#fin-17
         //# DeleteExcept MUST be given the caller's current thread state, leave no other one in its
         //# interpreter, and free none that a call uses.
         let i = self.tstate(t).interp;
         for x in Runtime::tstate_ids() {
             if x == t || !self.listed(x) || self.tstate(x).interp != i {
+                continue;
+            }
+            if kept == Kept::InUse && self.in_use_by_another(h, x) {
                 continue;
             }
             match d.delete_except {

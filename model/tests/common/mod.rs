@@ -2,7 +2,7 @@
 
 use cloister_model::check::{Bounds, Scope};
 use cloister_model::{Design, Grain, Runtime, admissible};
-use cloister_specs::Move;
+use cloister_specs::{Move, OpKind};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -39,9 +39,9 @@ pub fn choices(len: usize) -> impl Strategy<Value = Vec<prop::sample::Index>> {
     proptest::collection::vec(any::<prop::sample::Index>(), len)
 }
 
-/// The largest scope there is.
+/// The largest scope there is: every call.
 pub fn widest(d: Design, grain: Grain) -> Scope {
-    Scope::whole("widest", d, grain, Bounds::new(3, 3, 4))
+    Scope::whole("widest", d, grain, Bounds::new(3, 3, 4)).with_ops(&OpKind::ALL)
 }
 
 /// The states of a random run, the first included, and the moves between them.
