@@ -73,16 +73,23 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::Exec, 1),
 ];
 
-/// What the model says of a call, and CPython does otherwise, or cannot be asked.
+/// Calls that are left out in some states, since the model does not say what CPython does then.
 fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
     match op {
-        // The thread that ends is waited for by Python code, in `threading._shutdown`.
+        // An end waits for other threads than daemons in Python code, which polls as it does.
         Op::StartThread { daemon, .. } => !daemon,
-        // It raises an exception, and without a current thread state there is nowhere to.
+        // An unknown id raises an exception, and without a current thread state there is
+        // nowhere to: CPython reads address 0.
         Op::InterpreterLookUpId(id) => {
             let known = Runtime::interp_ids().any(|i| r.interp_listed(i) && r.interp(i).id == *id);
             !known && r.own_current(d, h).is_none()
         }
+        // Of several thread states, the id takes the youngest and `destroy` the oldest; the
+        // model does not know their age. The end is fatal in any case (LIFE-10).
+        Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => r.tstates_of(*i).count() > 1,
+        // To end an interpreter through a thread state that polls is fatal, because it has a
+        // frame; the model has no frames.
+        Op::EvalBreakerPoll => r.own_current(d, h).is_some_and(|t| r.in_use_by_another(h, t)),
         _ => false,
     }
 }

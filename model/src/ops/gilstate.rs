@@ -107,7 +107,15 @@ impl Runtime {
         //# its gilstate slot names it.
         let current = self.own_current(d, h);
         let named = current.is_some() && self.thread(h).gilstate == current;
-        Flow::Answer(Reply::Is(named || !self.check_enabled))
+        Flow::Answer(Reply::Is(named || self.check_is_off(d)))
+    }
+
+    fn check_is_off(&self, d: &Design) -> bool {
+        match d.gilstate_check {
+            // Before the runtime is initialized there are no slots to look at either.
+            GilstateCheck::OffAfterSub => !self.check_enabled || !self.initialized(),
+            GilstateCheck::Always => false,
+        }
     }
 
     /// A creation begins.
