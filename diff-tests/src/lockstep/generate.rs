@@ -8,6 +8,12 @@ use cloister_specs::{
 };
 use fastrand::Rng;
 
+/// Is this call left out, for this thread in this state?
+pub type LeftOut = fn(&Design, &Runtime, ThreadId, &Op) -> bool;
+
+/// Leaves nothing out.
+pub const NOTHING: LeftOut = |_, _, _, _| false;
+
 /// What is generated.
 #[derive(Clone, Debug)]
 pub struct Mix {
@@ -29,8 +35,8 @@ pub struct Mix {
     pub spurious: bool,
     /// Are pending calls added to rings that are full?
     pub full_rings: bool,
-    /// Is this call left out, for this thread in this state?
-    pub left_out: fn(&Design, &Runtime, ThreadId, &Op) -> bool,
+    /// Calls that are not made.
+    pub left_out: LeftOut,
 }
 
 /// Weights by kind; a kind that is not there is never tried.
@@ -53,7 +59,7 @@ impl Mix {
             no_waits: false,
             spurious: true,
             full_rings: true,
-            left_out: |_, _, _, _| false,
+            left_out: NOTHING,
         }
     }
 }

@@ -4,8 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use cloister_model::{Design, Grain, Runtime};
-use cloister_specs::{Fault, InterpreterConfig, Move, Op, OpKind, ThreadId};
+use cloister_model::label::Label;
+use cloister_model::{Design, Grain, Ring, Runtime};
+use cloister_specs::{
+    Fault, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Phase, ThreadId,
+};
 
 use super::lockstep::{Row, save};
 use crate::citations::project_root;
@@ -86,12 +89,27 @@ fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
         }
         // Of several thread states, the id takes the youngest and `destroy` the oldest; the
         // model does not know their age. The end is fatal in any case (LIFE-10).
-        Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => r.tstates_of(*i).count() > 1,
+        Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => {
+            r.tstates_of(*i).count() > 1 || lets_others_in(r, *i)
+        }
         // To end an interpreter through a thread state that polls is fatal, because it has a
         // frame; the model has no frames.
         Op::EvalBreakerPoll => r.own_current(d, h).is_some_and(|t| r.in_use_by_another(h, t)),
+        // 3.12.1 has one more reason: "can't fork at interpreter shutdown".
+        Op::Fork => r.own_current(d, h).is_some_and(|t| r.interp(r.tstate(t).interp).phase != Some(Phase::Live)),
+        Op::Finalize => lets_others_in(r, MAIN),
+        Op::EndInterpreter(t) => lets_others_in(r, r.tstate(*t).interp),
         _ => false,
     }
+}
+
+/// Does the end of this interpreter give up its GIL where the model's does not? It writes to
+/// the standard error when one of the pending calls that are left fails.
+fn lets_others_in(r: &Runtime, i: InterpId) -> bool {
+    let fails = |ring: &Ring| ring.calls.contains(&Some(PendingCall::Fails));
+    let gives_up = fails(&r.interp(i).pending) || (i == MAIN && fails(&r.pending_main));
+    let waits = |l: &Label| matches!(l, Label::TakeWait { gil, .. } if r.interp(i).gil == Some(*gil));
+    gives_up && r.threads.iter().any(|t| waits(&t.top()))
 }
 
 /// A plan of generated runs for CPython.
@@ -116,7 +134,7 @@ pub fn generated(
     let divergence = match ended {
         Ended::Agreed | Ended::Poisoned => None,
         Ended::Diverged(diverged) => {
-            let short = shrink(design, &mut subject, plan.mix.threads, *diverged)?;
+            let short = shrink(design, &mut subject, &plan.mix, *diverged)?;
             let path = save(&short, design, plan.mix.threads, &subject_name)?;
             Some((short, path))
         }
