@@ -64,14 +64,15 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::PendTake(_)
         | Label::MakeDone(_)
         | Label::PollRequest(_) => false,
-        Label::ClearCurrent(_) | Label::Deactivate(_) | Label::SetCurrent(_) | Label::PollAttach(_)
+        Label::ClearCurrent(_)
+        | Label::Deactivate(_)
+        | Label::SetCurrent(_)
+        | Label::PollAttach(_)
         | Label::PendAttach(_)
-        | Label::FinishAttach(_) => {
-            match d.current {
-                CurrentTstate::RuntimeGlobal => true,
-                CurrentTstate::ThreadLocal => false,
-            }
-        }
+        | Label::FinishAttach(_) => match d.current {
+            CurrentTstate::RuntimeGlobal => true,
+            CurrentTstate::ThreadLocal => false,
+        },
         Label::CreateBind(_)
         | Label::CreateLive(_)
         | Label::UndoDelete(_)

@@ -2,7 +2,9 @@
 
 use arbitrary::{Result, Unstructured};
 use cloister_specs::text::{Expect, Grain, Line, Problem, Script};
-use cloister_specs::{Calls, CreationError, Denied, GilState, Move, Op, Parking, PendingCall, Reply, Rule, Start};
+use cloister_specs::{
+    Calls, CreationError, Denied, GilState, Move, Op, Parking, PendingCall, Reply, Rule, Start,
+};
 
 fn pick<T: Copy>(u: &mut Unstructured<'_>, all: &[T]) -> Result<T> {
     u.choose(all).copied()

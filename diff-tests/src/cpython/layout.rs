@@ -111,7 +111,9 @@ impl Layout {
         if layout.thread_id(first) != api.thread_ident() {
             return Err(format!("{version}: PyThreadState.thread_id is not where 3.{}'s is", version.minor));
         }
-        if layout.flags(main) != InterpreterConfig::MAIN.flags().bits() || layout.finalizing(main) || layout.torn_down(main)
+        if layout.flags(main) != InterpreterConfig::MAIN.flags().bits()
+            || layout.finalizing(main)
+            || layout.torn_down(main)
         {
             return Err(format!(
                 "{version}: PyInterpreterState.feature_flags is not where 3.{}'s is",

@@ -20,6 +20,9 @@ type Create = unsafe extern "C-unwind" fn(Pointer, Pointer, Main, Pointer) -> c_
 type Detach = unsafe extern "C-unwind" fn(usize) -> c_int;
 type Exit = unsafe extern "C-unwind" fn(Pointer) -> !;
 
+/// The name of a thread that was kept; no thread has it.
+const NOBODY: usize = 1;
+
 /// What becomes of the creations by a thread.
 #[derive(Clone, Copy)]
 enum Creations {
@@ -85,8 +88,8 @@ pub unsafe extern "C-unwind" fn pthread_create(
         Creations::Fail => libc::EAGAIN,
         Creations::Kept(_) => {
             CREATIONS.set(Creations::Kept(Some(Kept { main, argument: argument as usize })));
-            // SAFETY: the caller passes a place for the name of the new thread; this name is no thread's.
-            unsafe { thread.cast::<usize>().write(1) };
+            // SAFETY: the caller passes a place for the name of the new thread.
+            unsafe { thread.cast::<usize>().write(NOBODY) };
             0
         }
         Creations::Real => {
@@ -105,7 +108,7 @@ pub unsafe extern "C-unwind" fn pthread_create(
 /// As `pthread_detach`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn pthread_detach(thread: usize) -> c_int {
-    if matches!(CREATIONS.get(), Creations::Kept(_)) {
+    if thread == NOBODY {
         return 0;
     }
     // SAFETY: the real function of that name has this signature; passed on as it came.

@@ -102,9 +102,14 @@ fn calls(knob: &str) -> Option<&'static [OpKind]> {
             DestroyInterpreter,
         ],
         "id-order" => &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, InterpreterLookUpId],
-        "fork-clear" | "fork-in-sub" => {
-            &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, ThreadStateNew, ThreadStateBind, Fork]
-        }
+        "fork-clear" | "fork-in-sub" => &[
+            NewInterpreterFromConfig,
+            EndInterpreter,
+            ThreadStateSwap,
+            ThreadStateNew,
+            ThreadStateBind,
+            Fork,
+        ],
         _ => return None,
     })
 }
@@ -153,13 +158,18 @@ impl Row {
     pub fn scope(&self) -> Scope {
         let whole = Scope::whole(&self.to_string(), self.design(), self.grain, self.bounds);
         let configs = self.gil.configs();
-        let Some((name, calls)) = self.turned.and_then(|(knob, _)| Some((knob.name, calls(knob.name)?))) else {
+        let Some((name, calls)) = self.turned.and_then(|(knob, _)| Some((knob.name, calls(knob.name)?)))
+        else {
             return Scope { configs, only: self.only, ..whole };
         };
         let may_fork = InterpreterConfig { allow_fork: true, ..configs[0] };
         Scope {
             ops: calls.to_vec(),
-            configs: if calls.contains(&OpKind::Fork) { vec![configs[0], may_fork] } else { vec![configs[0]] },
+            configs: if calls.contains(&OpKind::Fork) {
+                vec![configs[0], may_fork]
+            } else {
+                vec![configs[0]]
+            },
             faults: match name {
                 "id-order" => vec![None, Some(Fault::InterpAlloc)],
                 "legacy-creation" => vec![None, Some(Fault::InterpAlloc), Some(Fault::MainInit)],

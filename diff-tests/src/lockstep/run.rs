@@ -63,13 +63,7 @@ impl<'a> Lockstep<'a> {
     /// A model of this design, and a subject.
     pub fn new(design: Design, subject: &'a mut dyn Subject) -> Lockstep<'a> {
         let model = Model::new(design, Grain::Atomic);
-        Lockstep {
-            model,
-            subject,
-            tally: Tally::default(),
-            sampled: Default::default(),
-            left_out: NOTHING,
-        }
+        Lockstep { model, subject, tally: Tally::default(), sampled: Default::default(), left_out: NOTHING }
     }
 
     /// The same, but a replay leaves out these calls.

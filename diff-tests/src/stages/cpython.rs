@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use cloister_model::label::Label;
 use cloister_model::{Design, Grain, Ring, Runtime};
 use cloister_specs::{
-    Fault, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Phase, ThreadId,
+    Fault, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Phase, ThreadId, TstateId,
 };
 
 use super::lockstep::{Row, save};
@@ -70,7 +70,7 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::InterpreterIdIncref, 3),
     (OpKind::InterpreterIdDecref, 4),
     (OpKind::SetRunningMain, 3),
-    (OpKind::SetNotRunningMain, 3),
+    (OpKind::SetNotRunningMain, 9),
     (OpKind::DestroyInterpreter, 4),
     (OpKind::Fork, 1),
     (OpKind::Exec, 1),
@@ -96,11 +96,26 @@ fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
         // frame; the model has no frames.
         Op::EvalBreakerPoll => r.own_current(d, h).is_some_and(|t| r.in_use_by_another(h, t)),
         // 3.12.1 has one more reason: "can't fork at interpreter shutdown".
-        Op::Fork => r.own_current(d, h).is_some_and(|t| r.interp(r.tstate(t).interp).phase != Some(Phase::Live)),
+        Op::Fork => {
+            r.own_current(d, h).is_some_and(|t| r.interp(r.tstate(t).interp).phase != Some(Phase::Live))
+        }
+        // `threads.main` still names a thread state that is gone, and nobody else can run there.
+        Op::ThreadStateDelete(t) => runs(r, *t),
+        Op::ThreadStateDeleteCurrent | Op::GilStateRelease(_) => {
+            r.own_current(d, h).is_some_and(|t| runs(r, t))
+        }
+        Op::ThreadStateDeleteExcept(t) => {
+            let running = r.interp(r.tstate(*t).interp).running;
+            running.is_some_and(|x| x != *t)
+        }
         Op::Finalize => lets_others_in(r, MAIN),
         Op::EndInterpreter(t) => lets_others_in(r, r.tstate(*t).interp),
         _ => false,
     }
+}
+
+fn runs(r: &Runtime, t: TstateId) -> bool {
+    r.interp(r.tstate(t).interp).running == Some(t)
 }
 
 /// Does the end of this interpreter give up its GIL where the model's does not? It writes to

@@ -93,7 +93,8 @@ impl Model for Explorer {
 
     fn init_states(&self) -> Vec<Node> {
         let runtime = Runtime::new(&self.scope.design);
-        let runtime = if self.scope.symmetry { self.scope.canonical(&runtime).0 } else { self.scope.blur(&runtime) };
+        let runtime =
+            if self.scope.symmetry { self.scope.canonical(&runtime).0 } else { self.scope.blur(&runtime) };
         let broke = broken_in(&self.scope.design, &runtime);
         vec![Node { runtime, broke: broke.filter(|r| self.scope.only.is_none_or(|o| o == *r)) }]
     }
@@ -122,7 +123,8 @@ impl Model for Explorer {
             None => broken_by(&step),
             Some(rule) => breaks(&step, rule).then_some(rule),
         };
-        let runtime = if self.scope.symmetry { self.scope.canonical(&after).0 } else { self.scope.blur(&after) };
+        let runtime =
+            if self.scope.symmetry { self.scope.canonical(&after).0 } else { self.scope.blur(&after) };
         Some(Node { runtime, broke })
     }
 

@@ -200,9 +200,7 @@ impl Label {
             | Label::FinishTake(e)
             | Label::FinishAttach(e)
             | Label::FinishPend(e)
-            | Label::FinishAgain(e) => {
-                Some(if e.main { OpKind::Finalize } else { OpKind::EndInterpreter })
-            }
+            | Label::FinishAgain(e) => Some(if e.main { OpKind::Finalize } else { OpKind::EndInterpreter }),
             Label::EndLast(_)
             | Label::EndClear(_)
             | Label::EndDetach(_)

@@ -45,9 +45,7 @@ impl Runtime {
         if self.nobody_left(d, i) {
             let tstates = self.tstates;
             self.signal(prefer, |l| match l {
-                Label::FinishWait { end, signalled: false } => {
-                    tstates[end.tstate.index()].interp == i
-                }
+                Label::FinishWait { end, signalled: false } => tstates[end.tstate.index()].interp == i,
                 _ => false,
             });
         }

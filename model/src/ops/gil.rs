@@ -108,9 +108,7 @@ impl Runtime {
                     self.take(d, h, prefer, t, g);
                     Flow::Goto(Label::GiveUpDrop(t))
                 }
-                (DaemonThreads::Exit | DaemonThreads::Hang, true) if expired => {
-                    self.give_up(d, h, t, asked)
-                }
+                (DaemonThreads::Exit | DaemonThreads::Hang, true) if expired => self.give_up(d, h, t, asked),
                 (DaemonThreads::Exit | DaemonThreads::Hang, true) => {
                     Flow::Goto(Label::TakeWait { tstate: t, gil: g, asked, signalled: false })
                 }

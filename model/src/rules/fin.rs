@@ -148,9 +148,8 @@ fn given_up_is_answered(s: &Step) -> bool {
 
 fn given_up_asks_no_more(s: &Step) -> bool {
     let h = s.mv.thread();
-    let waits = |k: usize| {
-        matches!(s.after.threads[k].top(), Label::TakeWait { .. }) && ThreadId(k as u8) != h
-    };
+    let waits =
+        |k: usize| matches!(s.after.threads[k].top(), Label::TakeWait { .. }) && ThreadId(k as u8) != h;
     match s.before.thread(h).top() {
         Label::TakeWait { tstate, asked: Asked::Yes, .. }
             if gave_up(s) && s.before.listed(tstate) && !(0..THREADS).any(waits) =>
@@ -182,9 +181,7 @@ fn run_is_attached(s: &Step) -> bool {
         _ => None,
     };
     match (answers(s, OpKind::RunThread), t) {
-        (Some(Reply::Done), Some(t)) => {
-            attached(s, t) && s.after.tstate(t).thread == Some(s.mv.thread())
-        }
+        (Some(Reply::Done), Some(t)) => attached(s, t) && s.after.tstate(t).thread == Some(s.mv.thread()),
         _ => true,
     }
 }

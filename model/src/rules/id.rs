@@ -47,8 +47,7 @@ fn no_id_is_used_up(s: &Step) -> bool {
 
 fn look_ups_find_it(s: &Step) -> bool {
     let Some(Op::InterpreterLookUpId(id)) = started(s) else { return true };
-    let there =
-        Runtime::interp_ids().find(|i| s.before.interp_listed(*i) && s.before.interp(*i).id == id);
+    let there = Runtime::interp_ids().find(|i| s.before.interp_listed(*i) && s.before.interp(*i).id == id);
     s.outcome == Outcome::Replied(there.map_or(Reply::Denied(Denied::UnknownId), Reply::Interp))
 }
 
@@ -92,9 +91,7 @@ fn ends(s: &Step) -> Option<InterpId> {
 }
 
 fn ended_through_ones_own(s: &Step) -> bool {
-    ends(s).is_none_or(|i| {
-        s.before.head(i).is_some_and(|t| s.before.tstate(t).thread == Some(s.mv.thread()))
-    })
+    ends(s).is_none_or(|i| s.before.head(i).is_some_and(|t| s.before.tstate(t).thread == Some(s.mv.thread())))
 }
 
 fn the_caller_comes_back(s: &Step) -> bool {
@@ -121,8 +118,7 @@ fn not_from_within(s: &Step) -> bool {
 fn not_while_it_runs(s: &Step) -> bool {
     match started(s) {
         Some(Op::DestroyInterpreter(i))
-            if s.before.interp(i).running.is_some()
-                && !s.before.is_current(s.design, s.mv.thread(), i) =>
+            if s.before.interp(i).running.is_some() && !s.before.is_current(s.design, s.mv.thread(), i) =>
         {
             s.outcome == Outcome::Replied(Reply::Denied(Denied::Running))
         }
@@ -134,8 +130,8 @@ fn checked_as_it_ends(s: &Step) -> bool {
     match outside(s) {
         Some(o) if o.by == By::Destroy && s.before.listed(o.head) => {
             let i = s.before.tstate(o.head).interp;
-            let begins = s.before.interp(i).phase == Some(Phase::Live)
-                && s.after.interp(i).phase != Some(Phase::Live);
+            let begins =
+                s.before.interp(i).phase == Some(Phase::Live) && s.after.interp(i).phase != Some(Phase::Live);
             !begins || s.before.interp(i).running.is_none()
         }
         Some(_) | None => true,
@@ -186,7 +182,8 @@ pub(super) fn a_reference_is_given_back(s: &Step) -> bool {
 
 pub(super) fn an_end_from_outside_answers(s: &Step) -> bool {
     let reply = answers(s, OpKind::InterpreterIdDecref).or(answers(s, OpKind::DestroyInterpreter));
-    reply == Some(Reply::Done) && Runtime::interp_ids().any(|i| s.before.interp_listed(i) && !s.after.interp_listed(i))
+    reply == Some(Reply::Done)
+        && Runtime::interp_ids().any(|i| s.before.interp_listed(i) && !s.after.interp_listed(i))
 }
 
 pub(super) fn a_destroy_answers(s: &Step, with: Denied) -> bool {

@@ -2,14 +2,14 @@
 
 use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, StatusBits};
 
+use super::Step;
 use super::fin::*;
 use super::fork::*;
 use super::gilstate::*;
 use super::id::*;
 use super::pend::*;
-use super::threads::*;
-use super::Step;
 use super::step::{base, entry, started, took};
+use super::threads::*;
 use crate::label::{Asked, Label};
 use crate::machine::Outcome;
 use crate::runtime::Runtime;
@@ -107,7 +107,9 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Pend9 => Step(a_ring_has_calls),
         Rule::Pend10 => Refusal,
         Rule::Tls23 => Step(a_tstate_is_new_where_there_is_none),
-        Rule::Fin1 | Rule::Fin2 | Rule::Fin3 | Rule::Fin14 | Rule::Fin19 | Rule::Fin16 | Rule::Fin17 => Refusal,
+        Rule::Fin1 | Rule::Fin2 | Rule::Fin3 | Rule::Fin14 | Rule::Fin19 | Rule::Fin16 | Rule::Fin17 => {
+            Refusal
+        }
         Rule::Fin4 => Step(a_runtime_without_main_is_finalized),
         Rule::Fin5 => Step(it_is_initialized_again),
         Rule::Fin6 => Step(the_runtime_is_finalized),

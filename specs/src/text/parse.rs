@@ -2,11 +2,12 @@
 
 use super::cursor::{Cursor, found, shorten};
 use super::{
-    CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name, parking_name,
+    CREATION_ERRORS, Expect, FLAGS, Grain, Line, PRESETS, Problem, Script, TextError, fault_name,
+    parking_name,
 };
 use crate::{
-    Calls, Denied, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall, Reply, Rule, Start,
-    ThreadId,
+    Calls, Denied, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Parking, PendingCall,
+    Reply, Rule, Start, ThreadId,
 };
 use std::str::FromStr;
 
