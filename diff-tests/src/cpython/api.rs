@@ -110,6 +110,18 @@ functions! {
     err_no_memory: c"PyErr_NoMemory" => fn() -> Address;
     tuple_get_item: c"PyTuple_GetItem" => fn(Address, isize) -> Address;
     utf8: c"PyUnicode_AsUTF8" => fn(Address) -> *const c_char;
+    gilstate_check: c"PyGILState_Check" => fn() -> c_int;
+    before_fork: c"PyOS_BeforeFork" => fn();
+    after_fork_child: c"PyOS_AfterFork_Child" => fn();
+    after_fork_parent: c"PyOS_AfterFork_Parent" => fn();
+    require_idref: c"_PyInterpreterState_RequireIDRef" => fn(Address, c_int);
+    idincref: c"_PyInterpreterState_IDIncref" => fn(Address) -> c_int;
+    iddecref: c"_PyInterpreterState_IDDecref" => fn(Address);
+    finalize: c"Py_FinalizeEx" => fn() -> c_int;
+    dict_get: c"PyDict_GetItemString" => fn(Address, *const c_char) -> Address;
+    raised: c"PyErr_GetRaisedException" => fn() -> Address;
+    repr: c"PyObject_Repr" => fn(Address) -> Address;
+    str: c"PyObject_Str" => fn(Address) -> Address;
 }
 
 /// # Safety
@@ -177,6 +189,22 @@ calls! {
     set_no_memory => err_no_memory() -> Address;
     /// Adds a hook for the whole process; before the initialization.
     add_audit_hook => audit_hook(hook: AuditHook, context: *mut c_void) -> c_int;
+    /// `PyGILState_Check`.
+    gilstate_check => gilstate_check() -> c_int;
+    /// `PyOS_BeforeFork`.
+    before_fork => before_fork();
+    /// `PyOS_AfterFork_Child`.
+    after_fork_child => after_fork_child();
+    /// `PyOS_AfterFork_Parent`.
+    after_fork_parent => after_fork_parent();
+    /// `_PyInterpreterState_RequireIDRef`: does the interpreter end with its last id object?
+    require_idref => require_idref(interp: Address, required: c_int);
+    /// `_PyInterpreterState_IDIncref`.
+    idincref => idincref(interp: Address) -> c_int;
+    /// `_PyInterpreterState_IDDecref`.
+    iddecref => iddecref(interp: Address);
+    /// `Py_FinalizeEx`.
+    finalize => finalize() -> c_int;
 }
 
 impl Api {
@@ -313,6 +341,41 @@ impl Api {
                 (self.f.decref)(object);
             }
             if result == 0 { Err("the code for a poll has raised an exception".into()) } else { Ok(()) }
+        }
+    }
+
+    /// Runs Python source under the current thread state: the text of what it left in
+    /// `said`, or of the exception that it raised.
+    pub fn run_source(&self, source: &str) -> String {
+        let Ok(source) = CString::new(source) else { return "a NUL in the source".into() };
+        // SAFETY: as for `poll`; CPython answers NULL with an exception, and takes NULL in `Py_DecRef`.
+        unsafe {
+            let code = (self.f.compile)(source.as_ptr(), c"source".as_ptr(), PY_FILE_INPUT);
+            let globals = (self.f.dict_new)();
+            let result = if code == 0 { 0 } else { (self.f.eval_code)(code, globals, globals) };
+            let said = if result == 0 {
+                self.described((self.f.raised)(), self.f.repr)
+            } else {
+                self.described((self.f.dict_get)(globals, c"said".as_ptr()), self.f.str)
+            };
+            for object in [code, globals, result] {
+                (self.f.decref)(object);
+            }
+            said
+        }
+    }
+
+    fn described(&self, object: Address, how: unsafe extern "C" fn(Address) -> Address) -> String {
+        if object == 0 {
+            return String::new();
+        }
+        // SAFETY: the object lives, under the current thread state.
+        unsafe {
+            let shown = how(object);
+            let utf8 = if shown == 0 { std::ptr::null() } else { (self.f.utf8)(shown) };
+            let described = text(utf8);
+            (self.f.decref)(shown);
+            described
         }
     }
 

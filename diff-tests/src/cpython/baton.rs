@@ -5,6 +5,7 @@
 //! thread it hands the baton over through that thread's mailbox, and waits at its own.
 
 use super::{
+    beyond::Beyond,
     child::{Child, child},
     interpose, look, memory,
     perform::{self, Outcome},
@@ -23,13 +24,18 @@ use std::{
 /// How many logical threads a run can have.
 pub const THREAD_LIMIT: usize = 8;
 
+/// What is said of a thread that CPython ends.
+pub const EXITS: &str = "the thread exits";
+
 /// What a thread is told to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Task {
     /// Begin this call, and stop after so many unlocks if a number is given.
     Start(Start, Option<u8>),
     /// Call `PyGILState_Ensure`.
     Ensure,
+    /// Make a call that no operation stands for, and stop after so many unlocks; 0 for never.
+    Beyond(Beyond, u8),
     /// Try every configuration.
     Configs,
     /// Go on.
@@ -58,6 +64,8 @@ pub enum Stand {
     },
     /// It is held after an unlock.
     Held,
+    /// CPython has ended it.
+    Exited,
 }
 
 /// A logical thread.
@@ -97,6 +105,8 @@ pub enum Report {
     Waits(Address, Parking),
     /// It is held.
     Held,
+    /// CPython ends it, with `pthread_exit`.
+    Exits,
 }
 
 struct Mailbox {
@@ -157,6 +167,7 @@ pub fn stop(me: ThreadId, report: Report) -> Task {
             Report::Begun | Report::Answered(_) => Stand::Idle,
             Report::Waits(cond, parking) => Stand::Waiting { cond, parking, signalled: false },
             Report::Held => Stand::Held,
+            Report::Exits => Stand::Exited,
         };
         if thread.stand == Stand::Idle {
             thread.making = 0;
@@ -191,7 +202,7 @@ impl Run {
             gilstate: self.slots.tstate(thread.gilstate),
             parked: match thread.stand {
                 Stand::Waiting { parking, .. } => Some(parking),
-                Stand::Unstarted | Stand::Idle | Stand::Held => None,
+                Stand::Unstarted | Stand::Idle | Stand::Held | Stand::Exited => None,
             },
         }
     }
@@ -213,6 +224,8 @@ impl Run {
         let event = match report {
             Report::Begun => return Answer::Started,
             Report::Held => Event::Running,
+            Report::Exits => return Answer::Said { text: EXITS.into(), view: self.view(me) },
+            Report::Answered(Outcome::Said(text)) => return Answer::Said { text, view: self.view(me) },
             Report::Waits(_, parking) => Event::Parked(parking),
             Report::Answered(Outcome::Configs(created)) => return Answer::Configs(created),
             Report::Answered(outcome) => match outcome.reply(&self.slots) {
@@ -249,6 +262,9 @@ impl Run {
                 Order::Run { .. } => Err("a run is under way".to_string()),
                 Order::Configs => self.check_idle(ThreadId(0)).map(|()| (ThreadId(0), Task::Configs)),
                 Order::Ensure(thread) => self.check_idle(thread).map(|()| (thread, Task::Ensure)),
+                Order::Beyond { thread, call, unlocks } => {
+                    self.check_idle(thread).map(|()| (thread, Task::Beyond(call, unlocks)))
+                }
                 Order::Held { start, unlocks } => {
                     self.check_idle(start.thread).map(|()| (start.thread, Task::Start(start, Some(unlocks))))
                 }

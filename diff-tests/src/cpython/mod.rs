@@ -21,16 +21,19 @@
 
 mod api;
 mod baton;
+mod beyond;
 mod child;
 mod configs;
 mod corpus;
 
 mod faults;
 mod find;
+mod fork;
 mod interpose;
 mod layout;
 mod look;
 mod memory;
+mod os_threads;
 mod perform;
 mod region;
 mod script;

@@ -3,6 +3,7 @@
 use super::{
     api::{Address, Api, RawConfig},
     baton::{self, Task},
+    beyond,
     child::{Child, child},
     configs::{self, Created},
     faults, interpose, look,
@@ -24,6 +25,8 @@ pub enum Outcome {
     Tstate(Address),
     /// What came of every configuration.
     Configs(Vec<Created>),
+    /// What came of a call that no operation stands for.
+    Said(String),
     /// The call makes no sense, and was not made.
     Senseless(String),
 }
@@ -47,7 +50,7 @@ impl Outcome {
             }
             Outcome::Tstate(0) => Ok((Reply::Tstate(None), None)),
             Outcome::Tstate(at) => Ok((Reply::Tstate(Some(named(at)?)), None)),
-            Outcome::Configs(_) => Err("not a reply".into()),
+            Outcome::Configs(_) | Outcome::Said(_) => Err("not a reply".into()),
             Outcome::Senseless(reason) => Err(reason),
         }
     }
@@ -91,6 +94,12 @@ pub fn perform(me: ThreadId, task: Task) -> Outcome {
         Task::Ensure => {
             api.ensure();
             Outcome::Done
+        }
+        Task::Beyond(call, hold) => {
+            interpose::hold_after(hold);
+            let outcome = beyond::perform(api, &call).map_or_else(Outcome::Senseless, Outcome::Said);
+            interpose::hold_after(0);
+            outcome
         }
         Task::Configs => Outcome::Configs(configs::create_each(api)),
         Task::Step | Task::Expire | Task::Spurious => Outcome::Senseless(format!("{me} is outside any call")),

@@ -174,11 +174,12 @@ pub fn knob_of(witness: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// What 3.13.0 has mended.
-const MENDED_IN_3_13: [&str; 4] = [
+const MENDED_IN_3_13: [&str; 5] = [
     "caller_loses_its_gil_when_a_creation_fails",
     "failed_creation_empties_the_gilstate_slot",
     "memory_exhaustion_answers_a_good_status",
     "waiter_of_another_interpreter_starves",
+    "id_released_in_another_thread_borrows_a_thread_state",
 ];
 
 /// Should this release show the fault? `None`: it was not looked at when this was written.
