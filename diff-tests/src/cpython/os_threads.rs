@@ -45,6 +45,16 @@ struct Start {
     argument: Pointer,
 }
 
+/// Do the calls of a library that is loaded at run time come here?
+pub fn is_effective() -> bool {
+    let ours = [
+        (c"pthread_create", pthread_create as *const () as usize),
+        (c"pthread_exit", pthread_exit as *const () as usize),
+    ];
+    // SAFETY: looks names up.
+    ours.iter().all(|&(name, own)| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) } as usize == own)
+}
+
 /// Makes the next creation by the calling thread fail.
 pub fn fail_next() {
     FAIL.set(true);

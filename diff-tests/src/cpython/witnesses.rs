@@ -38,7 +38,7 @@ type Report = Result<(bool, bool, String), SubjectError>;
 type Run = fn(&mut Cpython) -> Report;
 
 /// Every witness, in the order in which a life meets the faults.
-const ALL: [(&str, Run); 17] = [
+const ALL: [(&str, Run); 18] = [
     ("caller_loses_its_gil_when_a_creation_fails", creation::lost_caller_gil),
     ("own_gil_with_the_main_allocator_is_accepted", creation::configuration_hole),
     ("failed_creation_empties_the_gilstate_slot", creation::gilstate_slot_lost),
@@ -54,6 +54,7 @@ const ALL: [(&str, Run); 17] = [
     ("gilstate_check_says_yes_without_a_thread_state", gilstate::vacuous_check),
     ("failed_thread_start_leaves_a_cleared_thread_state", os_threads::cleared_and_listed),
     ("waiter_exits_after_finalization", os_threads::exit_after_finalization),
+    ("request_of_a_waiter_that_exits_is_left_behind", os_threads::left_behind),
     ("fork_beside_another_interpreter", fork::beside_another),
     ("fork_in_a_legacy_interpreter", fork::in_legacy),
 ];
