@@ -129,6 +129,9 @@ functions! {
     set_running: c"_PyInterpreterState_SetRunningMain" => fn(Address) -> c_int;
     set_not_running: c"_PyInterpreterState_SetNotRunningMain" => fn(Address);
     interp_of_thread: c"PyThreadState_GetInterpreter" => fn(Address) -> Address;
+    before_fork: c"PyOS_BeforeFork" => fn();
+    after_fork_child: c"PyOS_AfterFork_Child" => fn();
+    after_fork_parent: c"PyOS_AfterFork_Parent" => fn();
 }
 
 /// # Safety
@@ -243,6 +246,12 @@ calls! {
     interp_of_thread => interp_of_thread(tstate: Address) -> Address;
     /// Adds a hook for the whole process; before the initialization.
     add_audit_hook => audit_hook(hook: AuditHook, context: *mut c_void) -> c_int;
+    /// `PyOS_BeforeFork`.
+    before_fork => before_fork();
+    /// `PyOS_AfterFork_Child`.
+    after_fork_child => after_fork_child();
+    /// `PyOS_AfterFork_Parent`.
+    after_fork_parent => after_fork_parent();
 }
 
 impl Api {

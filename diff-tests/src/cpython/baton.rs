@@ -5,6 +5,7 @@
 //! thread it hands the baton over through that thread's mailbox, and waits at its own.
 
 use super::{
+    beyond::Beyond,
     child::{Child, child},
     interpose, look, memory,
     perform::{self, Outcome},
@@ -24,10 +25,12 @@ use std::{
 pub const THREAD_LIMIT: usize = 8;
 
 /// What a thread is told to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Task {
     /// Begin this call, and stop after so many unlocks if a number is given.
     Start(Start, Option<u8>),
+    /// Make a call that no operation stands for, and stop after so many unlocks; 0 for never.
+    Beyond(Beyond, u8),
     /// Try every configuration.
     Configs,
     /// Go on.
@@ -229,6 +232,7 @@ impl Run {
             Report::Begun => return Answer::Started,
             Report::Held => Event::Running,
             Report::Exits => Event::Replied { reply: Reply::Exited, view: self.view(me) },
+            Report::Answered(Outcome::Said(text)) => return Answer::Said { text, view: self.view(me) },
             Report::Waits(_, parking) => Event::Parked(parking),
             Report::Answered(Outcome::Configs(created)) => return Answer::Configs(created),
             Report::Answered(outcome) => match outcome.reply(&self.slots) {
@@ -264,6 +268,9 @@ impl Run {
                 }
                 Order::Run { .. } => Err("a run is under way".to_string()),
                 Order::Configs => self.check_idle(ThreadId(0)).map(|()| (ThreadId(0), Task::Configs)),
+                Order::Beyond { thread, call, unlocks } => {
+                    self.check_idle(thread).map(|()| (thread, Task::Beyond(call, unlocks)))
+                }
                 Order::Held { start, unlocks } => {
                     self.check_idle(start.thread).map(|()| (start.thread, Task::Start(start, Some(unlocks))))
                 }

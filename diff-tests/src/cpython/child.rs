@@ -6,7 +6,7 @@ use super::{
     find::Version,
     functions, interpose,
     layout::Layout,
-    memory, trap,
+    memory, os_threads, trap,
     wire::{self, Answer, Freed, Gone, Hello, Order},
 };
 use std::{
@@ -152,7 +152,7 @@ fn load(path: &Path) -> Result<Child, String> {
     let version = Api::version_text(path)?;
     let version = Version::parse(&version).ok_or(format!("unknown version {version}"))?;
     let api: &'static Api = Box::leak(Box::new(Api::load(path)?));
-    if !interpose::is_effective() {
+    if !interpose::is_effective() || !os_threads::is_effective() {
         return Err("the executable does not export the pthread functions (see build.rs)".into());
     }
     initialize(api, path)?;

@@ -9,6 +9,7 @@
 use super::{
     api::Address,
     baton::{self, Report, Task},
+    os_threads,
 };
 use cloister_specs::{Parking, ThreadId};
 use std::{
@@ -68,6 +69,12 @@ fn real_unary(real: &Real, at: Pointer) -> c_int {
 /// Makes the calling thread the logical thread `id`.
 pub fn manage(id: ThreadId) {
     ME.set(Some(id));
+    os_threads::is_not_pythons();
+}
+
+/// Makes the calling thread one like all others.
+pub fn release() {
+    ME.set(None);
 }
 
 /// The logical thread that calls, if it is one.

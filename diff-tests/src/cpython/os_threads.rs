@@ -1,9 +1,10 @@
 //! The OS threads that libpython itself starts and ends: our executable exports
 //! `pthread_create`, `pthread_detach` and `pthread_exit` as well (see `build.rs`).
 //!
-//! A creation can be made to fail, or be *kept*: nothing is started, and a logical thread
-//! runs later what the new thread would have run. A logical thread that CPython ends stops
-//! for good, and its end is an answer.
+//! A creation can be made to fail once, or be *kept*: nothing is started, and a logical
+//! thread runs later what the new thread would have run. Threads that Python code starts by
+//! itself wait at a gate, and run when the run waits for their end: so they compete with
+//! nobody. A logical thread that CPython ends stops for good, and its end is an answer.
 
 use super::{
     baton::{self, Report},
@@ -12,6 +13,7 @@ use super::{
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
+    sync::{Condvar, Mutex, PoisonError},
 };
 
 type Pointer = *mut c_void;
@@ -23,15 +25,7 @@ type Exit = unsafe extern "C-unwind" fn(Pointer) -> !;
 /// The name of a thread that was kept; no thread has it.
 const NOBODY: usize = 1;
 
-/// What becomes of the creations by a thread.
-#[derive(Clone, Copy)]
-enum Creations {
-    Real,
-    Fail,
-    Kept(Option<Kept>),
-}
-
-/// What a thread would have run.
+/// What a thread would have run that was not started.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     main: Main,
@@ -47,29 +41,99 @@ impl Kept {
 }
 
 thread_local! {
-    static CREATIONS: Cell<Creations> = const { Cell::new(Creations::Real) };
+    /// Are creations by the calling thread kept?
+    static KEEPS: Cell<bool> = const { Cell::new(false) };
+    static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
+    static FAIL: Cell<bool> = const { Cell::new(false) };
+    /// Does the calling thread run Python code whose threads count?
+    static COUNTS: Cell<bool> = const { Cell::new(false) };
+    /// Is the calling thread one that counts?
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
 static CREATE: Real = Real::new(c"pthread_create");
 static DETACH: Real = Real::new(c"pthread_detach");
 static EXIT: Real = Real::new(c"pthread_exit");
+static GATE: Mutex<Gate> = Mutex::new(Gate { alive: 0, open: false });
+static CHANGED: Condvar = Condvar::new();
 
-/// Lets every creation of an OS thread fail in `f`.
-pub fn failing<T>(f: impl FnOnce() -> T) -> T {
-    CREATIONS.set(Creations::Fail);
+/// Where counted threads wait before they begin.
+struct Gate {
+    alive: usize,
+    open: bool,
+}
+
+/// What a counted thread runs.
+struct Start {
+    main: Main,
+    argument: Pointer,
+}
+
+/// Do the calls of a library that is loaded at run time come here?
+pub fn is_effective() -> bool {
+    let ours = [
+        (c"pthread_create", pthread_create as *const () as usize),
+        (c"pthread_detach", pthread_detach as *const () as usize),
+        (c"pthread_exit", pthread_exit as *const () as usize),
+    ];
+    // SAFETY: looks names up.
+    ours.iter().all(|&(name, own)| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) } as usize == own)
+}
+
+/// Makes the next creation by the calling thread fail.
+pub fn fail_next() {
+    FAIL.set(true);
+}
+
+/// Keeps the creation of an OS thread in `f`: nothing is started.
+pub fn keeping<T>(f: impl FnOnce() -> T) -> (T, Option<Kept>) {
+    KEEPS.set(true);
     let result = f();
-    CREATIONS.set(Creations::Real);
+    KEEPS.set(false);
+    (result, KEPT.take())
+}
+
+/// Counts the threads that are started in `f`.
+pub fn counted<T>(f: impl FnOnce() -> T) -> T {
+    COUNTS.set(true);
+    let result = f();
+    COUNTS.set(false);
     result
 }
 
-/// Keeps the last creation of an OS thread in `f`.
-pub fn keeping<T>(f: impl FnOnce() -> T) -> (T, Option<Kept>) {
-    CREATIONS.set(Creations::Kept(None));
-    let result = f();
-    match CREATIONS.replace(Creations::Real) {
-        Creations::Kept(kept) => (result, kept),
-        Creations::Real | Creations::Fail => (result, None),
+/// The calling thread was started by a run, not by Python code.
+pub fn is_not_pythons() {
+    if COUNTED.replace(false) {
+        change(|gate| gate.alive -= 1);
     }
+}
+
+/// Opens the gate, and waits until no counted thread is left.
+pub fn join() {
+    change(|gate| gate.open = true);
+    wait_while(|gate| gate.alive > 0);
+    change(|gate| gate.open = false);
+}
+
+fn change(f: impl FnOnce(&mut Gate)) {
+    f(&mut GATE.lock().unwrap_or_else(PoisonError::into_inner));
+    CHANGED.notify_all();
+}
+
+fn wait_while(condition: impl FnMut(&mut Gate) -> bool) {
+    let gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _gate = CHANGED.wait_while(gate, condition).unwrap_or_else(PoisonError::into_inner);
+}
+
+unsafe extern "C-unwind" fn run_counted(start: Pointer) -> Pointer {
+    // SAFETY: `pthread_create` below passes what it took out of a box.
+    let Start { main, argument } = *unsafe { Box::from_raw(start.cast::<Start>()) };
+    COUNTED.set(true);
+    wait_while(|gate| !gate.open);
+    // SAFETY: as the creator of the thread asked.
+    let result = unsafe { main(argument) };
+    is_not_pythons();
+    result
 }
 
 /// Exported in place of libc's.
@@ -84,21 +148,31 @@ pub unsafe extern "C-unwind" fn pthread_create(
     main: Main,
     argument: Pointer,
 ) -> c_int {
-    match CREATIONS.get() {
-        Creations::Fail => libc::EAGAIN,
-        Creations::Kept(_) => {
-            CREATIONS.set(Creations::Kept(Some(Kept { main, argument: argument as usize })));
-            // SAFETY: the caller passes a place for the name of the new thread.
-            unsafe { thread.cast::<usize>().write(NOBODY) };
-            0
-        }
-        Creations::Real => {
-            // SAFETY: the real function of that name has this signature.
-            let create = unsafe { std::mem::transmute::<usize, Create>(CREATE.get()) };
-            // SAFETY: passed on as it came.
-            unsafe { create(thread, attributes, main, argument) }
-        }
+    if FAIL.replace(false) {
+        return libc::EAGAIN;
     }
+    if KEEPS.get() {
+        KEPT.set(Some(Kept { main, argument: argument as usize }));
+        // SAFETY: the caller passes a place for the name of the new thread.
+        unsafe { thread.cast::<usize>().write(NOBODY) };
+        return 0;
+    }
+    // SAFETY: the real function of that name has this signature.
+    let create = unsafe { std::mem::transmute::<usize, Create>(CREATE.get()) };
+    if !COUNTS.get() {
+        // SAFETY: passed on as it came.
+        return unsafe { create(thread, attributes, main, argument) };
+    }
+    let start = Box::into_raw(Box::new(Start { main, argument }));
+    change(|gate| gate.alive += 1);
+    // SAFETY: as it came, but for the box that `run_counted` takes back.
+    let result = unsafe { create(thread, attributes, run_counted, start.cast()) };
+    if result != 0 {
+        change(|gate| gate.alive -= 1);
+        // SAFETY: no thread has been started that would take it.
+        drop(unsafe { Box::from_raw(start) });
+    }
+    result
 }
 
 /// Exported in place of libc's.

@@ -3,6 +3,7 @@
 use super::{
     api::{Address, Api, RawConfig},
     baton::{self, Task},
+    beyond,
     child::{Child, child},
     configs::{self, Created},
     faults, interpose, lifecycle, look,
@@ -29,6 +30,8 @@ pub enum Outcome {
     Interp(Address),
     /// What came of every configuration.
     Configs(Vec<Created>),
+    /// What came of a call that no operation stands for.
+    Said(String),
     /// The call makes no sense, and was not made.
     Senseless(String),
 }
@@ -56,7 +59,7 @@ impl Outcome {
                 let interp = slots.interp(at).ok_or_else(|| format!("unknown interpreter {at:#x}"))?;
                 Ok((Reply::Interp(interp), None))
             }
-            Outcome::Configs(_) => Err("not a reply".into()),
+            Outcome::Configs(_) | Outcome::Said(_) => Err("not a reply".into()),
             Outcome::Senseless(reason) => Err(reason),
         }
     }
@@ -94,6 +97,12 @@ pub fn perform(me: ThreadId, task: Task) -> Outcome {
         Task::Start(start, hold) => {
             interpose::hold_after(hold.unwrap_or(0));
             let outcome = call(api, me, start).unwrap_or_else(Outcome::Senseless);
+            interpose::hold_after(0);
+            outcome
+        }
+        Task::Beyond(call, hold) => {
+            interpose::hold_after(hold);
+            let outcome = beyond::perform(api, &call).map_or_else(Outcome::Senseless, Outcome::Said);
             interpose::hold_after(0);
             outcome
         }

@@ -45,7 +45,9 @@ functions! {
     call: c"PyObject_CallObject" => fn(Address, Address) -> Address;
     str: c"PyObject_Str" => fn(Address) -> Address;
     new_function: c"PyCFunction_NewEx" => fn(*const Method, Address, Address) -> Address;
+    repr: c"PyObject_Repr" => fn(Address) -> Address;
     raised: c"PyErr_GetRaisedException" => fn() -> Address;
+    dict_get: c"PyDict_GetItemString" => fn(Address, *const c_char) -> Address;
 }
 
 /// The calls below make and release their objects under the current thread state of the
@@ -71,6 +73,43 @@ impl Api {
                 (self.objects.decref)(object);
             }
             Ok(result != 0)
+        }
+    }
+
+    /// Runs Python source under the current thread state: the text of what it left in
+    /// `said`, or of the exception that it raised.
+    pub fn run_source(&self, source: &str) -> String {
+        let Ok(source) = CString::new(source) else { return "a NUL in the source".into() };
+        // SAFETY: see above; CPython answers NULL with an exception, and takes NULL in `Py_DecRef`.
+        unsafe {
+            let code = (self.objects.compile)(source.as_ptr(), c"source".as_ptr(), PY_FILE_INPUT);
+            let globals = (self.objects.dict_new)();
+            let result = if code == 0 { 0 } else { (self.objects.eval_code)(code, globals, globals) };
+            let said = if result == 0 {
+                let error = (self.objects.raised)();
+                let said = self.described(error, self.objects.repr);
+                (self.objects.decref)(error);
+                said
+            } else {
+                self.described((self.objects.dict_get)(globals, c"said".as_ptr()), self.objects.str)
+            };
+            for object in [code, globals, result] {
+                (self.objects.decref)(object);
+            }
+            said
+        }
+    }
+
+    fn described(&self, object: Address, how: unsafe extern "C" fn(Address) -> Address) -> String {
+        if object == 0 {
+            return String::new();
+        }
+        // SAFETY: the object lives, under the current thread state.
+        unsafe {
+            let shown = how(object);
+            let described = if shown == 0 { String::new() } else { text((self.objects.utf8)(shown)) };
+            (self.objects.decref)(shown);
+            described
         }
     }
 
@@ -164,13 +203,8 @@ impl Api {
         // SAFETY: see above.
         unsafe {
             let error = (self.objects.raised)();
-            if error == 0 {
-                return String::new();
-            }
-            let shown = (self.objects.str)(error);
-            let said = if shown == 0 { String::new() } else { text((self.objects.utf8)(shown)) };
+            let said = self.described(error, self.objects.str);
             self.clear_error();
-            (self.objects.decref)(shown);
             (self.objects.decref)(error);
             said
         }
