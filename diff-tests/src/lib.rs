@@ -9,6 +9,7 @@ pub mod decode;
 pub mod designs;
 pub mod draw;
 pub mod engine;
+pub mod explored;
 pub mod free_running;
 pub mod lockstep;
 pub mod model_run;

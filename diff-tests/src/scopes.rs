@@ -11,6 +11,8 @@ use cloister_specs::{Fault, InterpreterConfig, OpKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod areas;
+
 const AREAS: &[&str] = &["LIFE", "TLS", "GIL"];
 /// The counts, as they were when this was built.
 const RECORDED: &str = include_str!("../../snapshots/scopes.toml");
@@ -46,8 +48,8 @@ impl From<&Exploration> for Counts {
     }
 }
 
-fn every_call(level: ScopeArg, grain: Grain, bounds: Bounds) -> Named {
-    let name = format!("every call, {bounds}, {grain}");
+fn engine(level: ScopeArg, grain: Grain, bounds: Bounds) -> Named {
+    let name = format!("the engine, {bounds}, {grain}");
     Named { level, areas: AREAS, without: "", scope: Scope::whole(&name, Design::CLOISTER, grain, bounds) }
 }
 
@@ -75,9 +77,9 @@ fn hand_over(level: ScopeArg, bounds: Bounds) -> Named {
 
 /// The largest one: three threads, three interpreters, four thread states.
 fn wide(level: ScopeArg) -> Named {
-    let named = every_call(level, Grain::Atomic, Bounds::new(3, 3, 4));
+    let named = engine(level, Grain::Atomic, Bounds::new(3, 3, 4));
     let scope = Scope {
-        name: "every call, few failures, 3/3/4, atomic".into(),
+        name: "the engine, few failures, 3/3/4, atomic".into(),
         configs: vec![InterpreterConfig::ISOLATED, InterpreterConfig::LEGACY],
         faults: vec![None, Some(Fault::MainInit)],
         ..named.scope
@@ -108,23 +110,24 @@ pub fn list(level: ScopeArg) -> Vec<Named> {
     use Grain::{Atomic, Fine, Merged};
     use ScopeArg::{Deep, Default, Quick};
     let all = [
-        every_call(Quick, Atomic, Bounds::new(2, 3, 3)),
-        every_call(Quick, Atomic, Bounds::new(3, 2, 3)),
-        every_call(Quick, Merged, Bounds::new(2, 2, 3)),
-        every_call(Quick, Fine, Bounds::new(2, 2, 2)),
+        engine(Quick, Atomic, Bounds::new(2, 3, 3)),
+        engine(Quick, Atomic, Bounds::new(3, 2, 3)),
+        engine(Quick, Merged, Bounds::new(2, 2, 3)),
+        engine(Quick, Fine, Bounds::new(2, 2, 2)),
         two_interpreters(Quick),
-        every_call(Default, Merged, Bounds::new(2, 3, 3)),
-        every_call(Default, Merged, Bounds::new(3, 2, 3)),
+        engine(Default, Merged, Bounds::new(2, 3, 3)),
+        engine(Default, Merged, Bounds::new(3, 2, 3)),
         hand_over(Default, Bounds::new(3, 2, 3)),
         wide(Default),
-        every_call(Deep, Fine, Bounds::new(2, 3, 3)),
-        every_call(Deep, Merged, Bounds::new(2, 3, 4)),
-        every_call(Deep, Merged, Bounds::new(3, 3, 3)),
-        every_call(Deep, Fine, Bounds::new(3, 2, 2)),
-        every_call(Deep, Atomic, Bounds::new(3, 3, 4)),
+        engine(Deep, Fine, Bounds::new(2, 3, 3)),
+        engine(Deep, Merged, Bounds::new(2, 3, 4)),
+        engine(Deep, Merged, Bounds::new(3, 3, 3)),
+        engine(Deep, Fine, Bounds::new(3, 2, 2)),
+        engine(Deep, Atomic, Bounds::new(3, 3, 4)),
     ];
+    let all = all.into_iter().chain(areas::all());
     let in_level = |named: &Named| named.level as u8 <= level as u8;
-    all.into_iter().filter(in_level).collect()
+    all.filter(in_level).collect()
 }
 
 impl Named {
@@ -167,12 +170,36 @@ pub fn contradiction(
 }
 
 /// The kinds of calls that are over as soon as they begin.
-const ONE_LABEL: [OpKind; 3] = [OpKind::ThreadStateNew, OpKind::ThreadStateBind, OpKind::ThreadStateDelete];
+const ONE_LABEL: [OpKind; 15] = [
+    OpKind::ThreadStateNew,
+    OpKind::ThreadStateBind,
+    OpKind::ThreadStateDelete,
+    OpKind::GilStateCheck,
+    OpKind::AddPendingCall,
+    OpKind::Initialize,
+    OpKind::StartThread,
+    OpKind::ThreadStateDeleteExcept,
+    OpKind::InterpreterLookUpId,
+    OpKind::InterpreterRequireIdRef,
+    OpKind::InterpreterIdIncref,
+    OpKind::SetRunningMain,
+    OpKind::SetNotRunningMain,
+    OpKind::Fork,
+    OpKind::Exec,
+];
 
-/// Why calls of these two kinds cannot be under way at the same time; `None` if they can.
+/// Why calls of these two kinds are not seen under way at the same time; `None` if they are.
 pub fn never_together(a: OpKind, b: OpKind) -> Option<&'static str> {
-    let both = ONE_LABEL.contains(&a) && ONE_LABEL.contains(&b);
-    both.then_some("each is one label, over as soon as it begins")
+    if ONE_LABEL.contains(&a) && ONE_LABEL.contains(&b) {
+        return Some("each is one label, over as soon as it begins");
+    }
+    let has_both = |named: &Named| {
+        named.scope.bounds.threads > 1 && [a, b].iter().all(|kind| named.scope.ops.contains(kind))
+    };
+    if !list(ScopeArg::Default).iter().any(has_both) {
+        return Some("no scope has both");
+    }
+    areas::apart(a, b)
 }
 
 /// Every pair of kinds, each once.

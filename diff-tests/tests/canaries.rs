@@ -44,4 +44,20 @@ found! {
     a_drop_wakes_nobody: DropLosesSignal;
     the_forced_switch_is_skipped: ForcedSwitchSkipped;
     a_poll_stays_current: PollStaysCurrent;
+    a_release_takes_what_is_current: ReleaseTakesAny;
+    a_deleted_current_tstate_keeps_the_gil: DeleteCurrentKeepsGil;
+    a_legacy_creation_isolates: NewInterpreterIsolates;
+    an_ensure_makes_a_second_tstate: EnsureMakesSecond;
+    an_ensure_leads_into_the_main_interpreter: EnsureTargetsMain;
+    a_release_does_not_look_at_its_state: ReleaseIgnoresState;
+    a_last_release_keeps_the_tstate: ReleaseKeepsMade;
+    every_release_detaches: ReleaseDetaches;
+    a_check_says_yes: CheckSaysYes;
+    a_full_ring_overwrites_its_first_call: FullRingOverwrites;
+    any_thread_runs_the_main_threads_calls: AnyThreadRunsMainRing;
+    a_run_takes_the_last_call_first: RunTakesLast;
+    an_added_call_is_not_signalled: AddForgetsSignal;
+    a_run_begins_in_a_busy_interpreter: RunIgnoresBusy;
+    a_failure_leaves_the_ring_without_signal: FailureLosesSignal;
+    calls_are_made_anywhere: MakeRunsAnywhere;
 }

@@ -59,6 +59,25 @@ fn wrong_use_is_told_in_a_sentence_and_is_2() {
 }
 
 #[test]
+fn shuttle_tells_what_happened_to_people_and_to_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("shuttle.json");
+    let output =
+        cloister(&["shuttle", "--seed", "1", "--schedules", "100", "--json", json.to_str().unwrap()]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("seed 1, 100 schedules\n"), "{told}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let of = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!((of("programs"), of("uniform"), of("pct")), (3, 60, 40), "{report}");
+    assert!(of("waits") > 0 && of("requests") > 0 && of("switches") > 0, "{report}");
+    assert!(report["failure"].is_null(), "{report}");
+    let line = told.lines().find(|line| line.starts_with("forced switches")).unwrap();
+    assert!(line.ends_with(&format!(" {}", of("switches"))), "{told}");
+    assert_eq!(cloister(&["shuttle", "--schedules", "0"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_nobodys_fault() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloister"));
     let mut child = command.arg("rules").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -235,8 +235,10 @@ fn a_recording_with_another_answer_is_rejected() {
     for index in 0..whole.events.len() {
         let Event::Returned(answer) = whole.events[index].event else { continue };
         let other = match answer {
-            Answer::Done | Answer::Created(..) => Answer::Tstate(None),
-            Answer::Tstate(_) => Answer::Done,
+            Answer::Done | Answer::Created(..) | Answer::Ran(_) => Answer::Tstate(None),
+            Answer::Tstate(_) | Answer::NotEnsured | Answer::Full => Answer::Done,
+            Answer::Ensured(_) => Answer::NotEnsured,
+            Answer::Is(yes) => Answer::Is(!yes),
             Answer::Failed(CreationError::CoreInit) => Answer::Failed(CreationError::MainInit),
             Answer::Failed(_) => Answer::Failed(CreationError::CoreInit),
             // No guard names it.

@@ -74,6 +74,38 @@ seeded! {
     ForcedSwitchSkipped breaks Gil9;
     /// A poll hands the GIL over with its thread state still current.
     PollStaysCurrent breaks Gil13;
+    /// ReleaseThread releases what is current, whatever it is given.
+    ReleaseTakesAny breaks Gil19;
+    /// DeleteCurrent does not drop the GIL.
+    DeleteCurrentKeepsGil breaks Tls22;
+    /// NewInterpreter creates with the isolated configuration.
+    NewInterpreterIsolates breaks Life16;
+    /// An Ensure that has to take the GIL makes a thread state beside the one that is named.
+    EnsureMakesSecond breaks Gilstate2;
+    /// An Ensure leads into the main interpreter, or wherever what is named belongs.
+    EnsureTargetsMain breaks Gilstate3;
+    /// A Release does not look at what it is given.
+    ReleaseIgnoresState breaks Gilstate6;
+    /// The last Release leaves a thread state that an Ensure made.
+    ReleaseKeepsMade breaks Gilstate9;
+    /// Every Release takes the thread state away.
+    ReleaseDetaches breaks Gilstate10;
+    /// A check says yes.
+    CheckSaysYes breaks Gilstate11;
+    /// A call added to a full ring takes the place of the first.
+    FullRingOverwrites breaks Pend1;
+    /// Any thread in the main interpreter runs the ring of the main thread.
+    AnyThreadRunsMainRing breaks Pend2;
+    /// A run takes the last call of a ring first.
+    RunTakesLast breaks Pend4;
+    /// Adding a call does not signal its ring.
+    AddForgetsSignal breaks Pend9;
+    /// A run begins in an interpreter that is busy.
+    RunIgnoresBusy breaks Pend6;
+    /// A ring is not signalled again after a call of it failed.
+    FailureLosesSignal breaks Pend7;
+    /// MakePendingCalls runs the calls of any interpreter, in any thread.
+    MakeRunsAnywhere breaks Pend8;
 }
 
 impl Thread {
@@ -106,7 +138,7 @@ pub(crate) use switches::Switches;
 mod switches {
     use super::Seeded;
     use crate::runtime::Runtime;
-    use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    use crate::sync::plain::{AtomicU8, AtomicU64, Ordering};
 
     /// Which faults are switched on in a runtime.
     #[derive(Default)]

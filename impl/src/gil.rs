@@ -5,6 +5,8 @@
 //!   writing down that it is the holder; it may also *give it back* unsettled.
 //! - A *waiter* wants the GIL. It waits for at most the switch interval, and if the GIL
 //!   was not switched meanwhile it leaves a *request* with the GIL.
+//! - The *breaker* is what the holder reads at every poll: the request, and how many
+//!   rings of pending calls are signalled in the interpreters of this GIL.
 //! - A *sleeper* has dropped the GIL on request, and waits for another thread state to
 //!   take it: the *forced switch*.
 //! - Waiters and sleepers are in the *queue*; `queued` says that there are some.
@@ -23,23 +25,27 @@ mod queue;
 
 use crate::faults::Seeded;
 use crate::serial::{AtomicSerial, Serial};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Padded, barrier};
 use crate::thread::Thread;
 use crate::trace::{self, Event};
 use crate::tstate::Tstate;
 use queue::Queue;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const FREE: u32 = 0;
 const CLAIMED: u32 = 1;
 const TAKEN: u32 = 2;
 
+const REQUEST: u32 = 1;
+const SIGNAL: u32 = 2;
+
 /// A global interpreter lock.
 #[derive(Default)]
 pub(crate) struct Gil {
     lock: Padded<Lock>,
-    /// Somebody asked for it. Apart from the rest: its holder reads it at every poll.
-    request: Padded<AtomicBool>,
+    /// The request, as a bit, and above it the number of signalled rings. Apart from the
+    /// rest: its holder reads it at every poll.
+    breaker: Padded<AtomicU32>,
     queue: Padded<Queue>,
 }
 
@@ -79,7 +85,7 @@ impl Gil {
         }
         self.lock.last_holder.store(None);
         self.lock.creator.store(Some(creator));
-        self.request.store(false, Ordering::Relaxed);
+        self.breaker.store(0, Ordering::Relaxed);
     }
 
     /// Claims it if it is free.
@@ -162,10 +168,36 @@ impl Gil {
         Ok(())
     }
 
-    /// Has somebody asked for it? One relaxed load.
+    /// Is there anything that a poll has to look at? One relaxed load.
+    #[inline]
+    pub(crate) fn disturbed(&self) -> bool {
+        self.breaker.load(Ordering::Relaxed) != 0
+    }
+
+    /// Has somebody asked for it?
     #[inline]
     pub(crate) fn requested(&self) -> bool {
-        self.request.load(Ordering::Relaxed)
+        self.breaker.load(Ordering::Relaxed) & REQUEST != 0
+    }
+
+    /// Leaves a request.
+    fn request(&self) {
+        self.breaker.fetch_or(REQUEST, Ordering::Relaxed);
+    }
+
+    /// Takes the request away.
+    fn unrequest(&self) {
+        self.breaker.fetch_and(!REQUEST, Ordering::Relaxed);
+    }
+
+    /// One more ring of its interpreters is signalled.
+    pub(crate) fn count_signal(&self) {
+        self.breaker.fetch_add(SIGNAL, Ordering::Relaxed);
+    }
+
+    /// One less is.
+    pub(crate) fn uncount_signal(&self) {
+        self.breaker.fetch_sub(SIGNAL, Ordering::Relaxed);
     }
 
     fn named(&self, tstate: Tstate) -> trace::Gil {

@@ -5,13 +5,14 @@
 //! list lock.
 
 use crate::gil::Gil;
+use crate::pending::Ring;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use cloister_specs::{FeatureFlags, Phase};
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// An interpreter, by name: the raw face's `PyInterpreterState *`.
 ///
@@ -38,10 +39,16 @@ pub(crate) struct InterpSlot {
     pub(crate) gil: AtomicStatic<Gil>,
     /// The GIL that is its own, if it has one of its own.
     pub(crate) own: Gil,
+    /// Its pending calls; open while it is live.
+    pub(crate) ring: Ring,
+    /// Itself, while a thread runs pending calls in it.
+    busy: AtomicSerial,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static INTERPS: Pool<InterpSlot> = Pool::new();
+}
 
 const CREATING: u8 = 0;
 const LIVE: u8 = 1;
@@ -56,6 +63,7 @@ impl InterpSlot {
         self.id.store(id, Ordering::Relaxed);
         self.tstates.store(0, Ordering::Relaxed);
         self.gil.store(None);
+        self.busy.store(None);
         //= specs/rules/life.md#life-15
         //# The settings of a live interpreter MUST be those of the configuration it was created with.
         self.flags.store(flags.bits(), Ordering::Relaxed);
@@ -107,14 +115,21 @@ impl InterpSlot {
         self.id.load(Ordering::Relaxed)
     }
 
+    /// Are its pending calls being run?
+    pub(crate) fn busy(&self) -> bool {
+        self.busy.load().is_some()
+    }
+
     /// Has it a GIL of its own? `None` while it has none at all.
     pub(crate) fn own_gil(&self) -> Option<bool> {
         self.gil.load().map(|gil| std::ptr::eq(gil, &self.own))
     }
 }
 
-/// What [`Interp::null`] names.
-static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+global! {
+    /// What [`Interp::null`] names.
+    static NOTHING: LazyLock<InterpSlot> = LazyLock::new(InterpSlot::default);
+}
 
 impl Interp {
     /// The name of nothing: every call refuses it (GIL-12).
@@ -132,6 +147,16 @@ impl Interp {
     pub fn id(&self) -> Option<i64> {
         let id = self.slot.id();
         self.listed().then_some(id)
+    }
+
+    /// A thread that holds its GIL begins to run its pending calls.
+    pub(crate) fn set_busy(&self) {
+        self.slot.busy.store(Some(self.serial));
+    }
+
+    /// That run is over, and the interpreter perhaps as well.
+    pub(crate) fn set_idle(&self) {
+        self.slot.busy.forget(self.serial);
     }
 
     /// Does it still exist?

@@ -5,7 +5,8 @@
 //! runtime ([`Thread`]) has at most one of them *current*, and then holds the *GIL* of
 //! its interpreter: one of its own, or the main interpreter's.
 //!
-//! This is the *raw face*: each method of [`Thread`] is a call of the C API of CPython
+//! There are two faces. The [`safe`] one is for embedders: a wrong use does not compile, or is
+//! refused. What follows is the *raw face*: each method of [`Thread`] is a call of the C API of CPython
 //! 3.12, named after it. A wrong call is [refused](cloister_specs::Refusal), naming the
 //! rule that it would break, and changes nothing.
 //!
@@ -28,12 +29,14 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `sync` | locks, condition variables, waits, the thread-local; std or *controlled* |
+//! | `sync` | locks, condition variables, waits, the thread-local; std, *controlled* or *explored* |
 //! | `serial`, `pool` | identities, and the memory that handles name |
 //! | `gil` | taking a GIL, dropping it, handing it over |
+//! | `pending` | the rings of pending calls |
 //! | `tstate`, `interp`, `thread` | a slot and a handle of each |
 //! | `lists`, `runtime` | the list lock and what it guards |
 //! | `ops` | the operations |
+//! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
 pub mod faults;
@@ -41,8 +44,10 @@ mod gil;
 mod interp;
 mod lists;
 mod ops;
+mod pending;
 mod pool;
 mod runtime;
+pub mod safe;
 mod serial;
 mod snapshot;
 mod sync;
@@ -51,12 +56,15 @@ pub mod trace;
 mod tstate;
 
 pub use interp::Interp;
-pub use ops::CreationFaults;
+pub use ops::{CreationFaults, EnsureError};
+pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};
 pub use serial::Serial;
-pub use snapshot::{GilInfo, InterpInfo, PoolSize, PoolSizes, Snapshot, ThreadInfo, TstateInfo};
+pub use snapshot::{GilInfo, InterpInfo, PoolSize, PoolSizes, RingInfo, Snapshot, ThreadInfo, TstateInfo};
 pub use thread::{AttachError, Thread};
 pub use tstate::Tstate;
 
 #[cfg(feature = "controlled")]
 pub use sync::control;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub use sync::explored;

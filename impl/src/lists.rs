@@ -6,11 +6,11 @@
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::pool::NoMemory;
 use crate::serial::Serial;
+use crate::sync::atomic::Ordering;
 use crate::thread::ThreadSlot;
 use crate::trace::{Sink, Sinks};
 use crate::tstate::{TSTATES, Tstate, TstateSlot};
 use cloister_specs::InterpreterConfig;
-use std::sync::atomic::Ordering;
 
 /// What a runtime lists.
 #[derive(Default)]
@@ -29,8 +29,10 @@ impl Lists {
         runtime: Serial,
         slot: &'static InterpSlot,
         config: &InterpreterConfig,
+        pending_capacity: usize,
     ) -> Result<Interp, NoMemory> {
         self.interps.try_reserve(1).map_err(|_| NoMemory)?;
+        slot.ring.reserve(pending_capacity)?;
         let interp = slot.fill(runtime, self.next_id, config.flags());
         self.next_id += 1;
         slot.place.store(self.interps.len(), Ordering::Relaxed);
@@ -108,6 +110,8 @@ impl Lists {
             TSTATES.give(slot);
         }
         for slot in self.interps.drain(..) {
+            let left = slot.ring.lock().close();
+            drop(left);
             slot.empty();
             INTERPS.give(slot);
         }

@@ -6,6 +6,8 @@
 
 use crate::snapshot::PoolSize;
 use crate::sync::Mutex;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+use std::ptr::NonNull;
 
 /// Memory ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +19,19 @@ pub(crate) struct Pool<T: 'static>(Mutex<Slots<T>>);
 struct Slots<T: 'static> {
     free: Vec<&'static T>,
     made: usize,
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    kept: Kept<T>,
 }
 
 impl<T: Default> Pool<T> {
+    #[cfg(not(any(feature = "loom", feature = "shuttle")))]
     pub(crate) const fn new() -> Self {
         Pool(Mutex::new(Slots { free: Vec::new(), made: 0 }))
+    }
+
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(crate) fn new() -> Self {
+        Pool(Mutex::new(Slots { free: Vec::new(), made: 0, kept: Kept(Vec::new()) }))
     }
 
     /// A slot, used before or new.
@@ -37,7 +47,10 @@ impl<T: Default> Pool<T> {
         memory.try_reserve_exact(1).map_err(|_| NoMemory)?;
         memory.push(T::default());
         slots.made = made;
-        memory.leak().first().ok_or(NoMemory)
+        let slot: &'static T = memory.leak().first().ok_or(NoMemory)?;
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        slots.kept.0.push(NonNull::from(slot));
+        Ok(slot)
     }
 
     /// How many slots there are.
@@ -49,5 +62,28 @@ impl<T: Default> Pool<T> {
     /// Puts a slot back.
     pub(crate) fn give(&self, slot: &'static T) {
         self.0.lock().free.push(slot);
+    }
+}
+
+/// In explored mode a pool lives for one execution, and so do the slots that it made.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+struct Kept<T>(Vec<NonNull<T>>);
+
+// SAFETY: it does nothing with the slots but free them, and those who share them may.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+unsafe impl<T: Send + Sync> Send for Kept<T> {}
+
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if crate::sync::explored::given_up() {
+            return;
+        }
+        for slot in self.0.drain(..) {
+            // SAFETY: each was leaked once, as all of an allocation of one `T`, and is freed once.
+            // loom and shuttle drop what is global when the first thread of an execution is over,
+            // which joins the others: nobody is left who could follow a handle.
+            drop(unsafe { Box::from_raw(slot.as_ptr()) });
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::lists::Lists;
+use crate::pending::Ring;
+use crate::pool::NoMemory;
 use crate::serial::Serial;
 use crate::sync::{self, Guard, Mutex};
 use crate::thread::{AttachError, Thread};
@@ -17,11 +19,13 @@ use std::time::Duration;
 pub struct Settings {
     /// How long a thread waits for a GIL before it asks the holder to drop it.
     pub switch_interval: Duration,
+    /// How many pending calls a ring holds.
+    pub pending_capacity: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { switch_interval: Duration::from_millis(5) }
+        Settings { switch_interval: Duration::from_millis(5), pending_capacity: 31 }
     }
 }
 
@@ -29,6 +33,12 @@ impl Settings {
     /// The same, with another switch interval.
     pub const fn with_switch_interval(mut self, interval: Duration) -> Self {
         self.switch_interval = interval;
+        self
+    }
+
+    /// The same, with rings of pending calls of another size.
+    pub const fn with_pending_capacity(mut self, calls: usize) -> Self {
+        self.pending_capacity = calls;
         self
     }
 }
@@ -44,16 +54,21 @@ pub(crate) struct Inner {
     settings: Settings,
     serial: Serial,
     main: &'static InterpSlot,
+    /// The OS thread that started it.
+    main_thread: Serial,
+    /// The pending calls of that one.
+    pub(crate) main_ring: Ring,
     lists: Mutex<Lists>,
     #[cfg(feature = "faults")]
     pub(crate) faults: crate::faults::Switches,
     #[cfg(feature = "trace")]
-    pub(crate) tracing: std::sync::atomic::AtomicBool,
+    pub(crate) tracing: sync::plain::AtomicBool,
 }
 
 impl Runtime {
     /// Starts a runtime: its main interpreter is live, and the main interpreter's first
-    /// thread state is current in the calling OS thread, which is attached to it.
+    /// thread state is current in the calling OS thread, which is attached to it, and is
+    /// its *main thread* from now on.
     ///
     /// # Errors
     ///
@@ -68,6 +83,8 @@ impl Runtime {
             settings,
             serial: Serial::next(),
             main,
+            main_thread: sync::identity(),
+            main_ring: Ring::default(),
             lists: Mutex::new(Lists::default()),
             #[cfg(feature = "faults")]
             faults: crate::faults::Switches::default(),
@@ -76,12 +93,16 @@ impl Runtime {
         }));
         let inner = runtime.inner();
         let interp = {
+            let capacity = settings.pending_capacity;
             let mut lists = inner.lists();
-            let Ok(interp) = lists.new_interp(inner.serial, main, &InterpreterConfig::MAIN) else {
-                INTERPS.give(main);
-                return Err(AttachError::NoMemory);
-            };
-            interp
+            let mut list = || lists.new_interp(inner.serial, main, &InterpreterConfig::MAIN, capacity);
+            match inner.main_ring.reserve(capacity).and_then(|()| list()) {
+                Ok(interp) => interp,
+                Err(NoMemory) => {
+                    INTERPS.give(main);
+                    return Err(AttachError::NoMemory);
+                }
+            }
         };
         let thread = runtime.attach()?;
         let slot = TSTATES.take().map_err(|_| AttachError::NoMemory)?;
@@ -95,6 +116,8 @@ impl Runtime {
                 return Err(AttachError::NoMemory);
             };
             thread.bind(tstate);
+            main.ring.lock().open(interp.serial, gil);
+            inner.main_ring.lock().open(inner.serial, gil);
             main.set_phase(Phase::Live);
             tstate
         };
@@ -130,6 +153,11 @@ impl Inner {
         self.main
     }
 
+    /// Is this the OS thread that started it?
+    pub(crate) fn started_by(&self, identity: Serial) -> bool {
+        self.main_thread == identity
+    }
+
     /// The list lock, `HEAD_LOCK`.
     pub(crate) fn lists(&self) -> Guard<'_, Lists> {
         self.lists.lock()
@@ -138,6 +166,12 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if sync::explored::given_up() {
+            return;
+        }
+        let left = self.main_ring.lock().close();
+        drop(left);
         self.lists.get_mut().empty();
     }
 }

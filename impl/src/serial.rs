@@ -1,9 +1,10 @@
 //! Identities that are never used again.
 
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::plain;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static NEXT: plain::AtomicU64 = plain::AtomicU64::new(1);
 
 /// The identity of a thread state, an interpreter or an attached thread: unlike its
 /// address, and unlike the id of an interpreter, unique in the process for ever.
@@ -17,6 +18,12 @@ impl Serial {
 
     /// That of nothing.
     pub(crate) const NEVER: Serial = Serial(NonZeroU64::MAX);
+
+    /// The one with this number, as another build of these sources told it.
+    #[cfg(feature = "trace")]
+    pub const fn named(number: NonZeroU64) -> Serial {
+        Serial(number)
+    }
 
     /// As a number.
     #[inline]
@@ -40,9 +47,17 @@ impl AtomicSerial {
         self.0.load(Ordering::Acquire) == serial.get()
     }
 
+    #[cfg(not(feature = "loom"))]
     #[inline]
     pub(crate) fn store(&self, serial: Option<Serial>) {
         self.0.store(serial.map_or(0, Serial::get), Ordering::Release);
+    }
+
+    /// loom does not know that [`forget`](Self::forget) writes right after what it has read, unless
+    /// every other write reads as well.
+    #[cfg(feature = "loom")]
+    pub(crate) fn store(&self, serial: Option<Serial>) {
+        self.0.swap(serial.map_or(0, Serial::get), Ordering::Release);
     }
 
     /// Empties it if it holds this one, whoever else writes to it.

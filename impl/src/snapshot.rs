@@ -2,6 +2,7 @@
 //! of them together do.
 
 use crate::interp::{INTERPS, Interp};
+use crate::pending::Ring;
 use crate::runtime::Runtime;
 use crate::serial::Serial;
 use crate::thread::THREADS;
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub tstates: Vec<TstateInfo>,
     /// The attached threads, in no order.
     pub threads: Vec<ThreadInfo>,
+    /// The ring of the main thread.
+    pub main_ring: RingInfo,
 }
 
 /// An interpreter.
@@ -36,6 +39,27 @@ pub struct InterpInfo {
     pub own_gil: Option<bool>,
     /// That GIL, if it has one of its own.
     pub gil: Option<GilInfo>,
+    /// Its ring of pending calls.
+    pub ring: RingInfo,
+    /// Are pending calls being run in it?
+    pub busy: bool,
+}
+
+/// A ring of pending calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingInfo {
+    /// How many there are.
+    pub calls: usize,
+    /// Is it signalled?
+    pub signalled: bool,
+}
+
+impl RingInfo {
+    fn of(ring: &Ring) -> Self {
+        let calls = ring.lock().len();
+        RingInfo { calls, signalled: ring.signalled() }
+    }
 }
 
 /// A GIL.
@@ -62,6 +86,8 @@ pub struct TstateInfo {
     pub status: StatusBits,
     /// The thread it is bound to.
     pub thread: Option<Serial>,
+    /// How many Ensures are outstanding on it.
+    pub ensures: u32,
 }
 
 /// An attached thread.
@@ -115,6 +141,7 @@ impl Runtime {
     /// [`Runtime::snapshot`], into one that is there.
     pub fn snapshot_into(&self, snapshot: &mut Snapshot) {
         let lists = self.inner().lists();
+        snapshot.main_ring = RingInfo::of(&self.inner().main_ring);
         snapshot.interps.clear();
         snapshot.interps.extend(lists.interps().iter().filter_map(|slot| {
             let own_gil = slot.own_gil();
@@ -129,6 +156,8 @@ impl Runtime {
                     last_holder: slot.own.last_holder(),
                     drop_request: slot.own.requested(),
                 }),
+                ring: RingInfo::of(&slot.ring),
+                busy: slot.busy(),
             })
         }));
         snapshot.tstates.clear();
@@ -139,6 +168,7 @@ impl Runtime {
                 interp: slot.interp()?.serial,
                 status: tstate.status(),
                 thread: slot.thread.load(),
+                ensures: slot.ensures.count(),
             })
         }));
         snapshot.threads.clear();

@@ -9,13 +9,13 @@ use crate::faults::Seeded;
 use crate::pool::Pool;
 use crate::runtime::{Inner, Runtime};
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::{self, AtomicStatic};
+use crate::sync::atomic::Ordering;
+use crate::sync::{self, AtomicStatic, global};
 use crate::trace::Sink;
 use crate::tstate::{Tstate, TstateSlot};
 use cloister_specs::{Refusal, Rule, StatusBits};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 /// An OS thread attached to a runtime.
 ///
@@ -28,6 +28,7 @@ pub struct Thread {
     pub(crate) slot: &'static ThreadSlot,
     serial: Serial,
     pub(crate) sink: Sink,
+    main: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -43,8 +44,10 @@ pub(crate) struct ThreadSlot {
     gilstate_slot: AtomicStatic<TstateSlot>,
 }
 
-/// The slots that no thread uses.
-pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+global! {
+    /// The slots that no thread uses.
+    pub(crate) static THREADS: Pool<ThreadSlot> = Pool::new();
+}
 
 /// Why an OS thread could not be attached to a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +94,8 @@ impl Runtime {
         sink.of(serial);
         sync::set_current(None);
         sync::set_attached(true);
-        Ok(Thread { runtime: self.clone(), slot, serial, sink, not_send: PhantomData })
+        let main = self.inner().started_by(sync::identity());
+        Ok(Thread { runtime: self.clone(), slot, serial, sink, main, not_send: PhantomData })
     }
 }
 
@@ -110,6 +114,11 @@ impl Thread {
     #[inline]
     pub fn serial(&self) -> Serial {
         self.serial
+    }
+
+    /// Is this the main thread: the OS thread that started the runtime?
+    pub fn is_main_thread(&self) -> bool {
+        self.main
     }
 
     /// Its current thread state: `_PyThreadState_UncheckedGet`.
@@ -168,6 +177,10 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if sync::explored::given_up() {
+            return;
+        }
         if let Some(tstate) = self.current() {
             tstate.slot.in_use.store(true, Ordering::Relaxed);
             self.leave(tstate);

@@ -7,7 +7,9 @@
 //! | event | stamped | as steps of the model |
 //! | --- | --- | --- |
 //! | [`Called`](Event::Called) | by the caller, before the guards | the call may begin from here on |
-//! | [`Effect`](Event::Effect) | under the list lock | its guards, and the change of the lists, as one step |
+//! | [`Effect`](Event::Effect), of lists | under the list lock | its guards, and the change of the lists, as one step |
+//! | [`Effect`](Event::Effect), of a ring: `Added`, `Popped` | under the lock of the ring | a pending call is queued, or taken to be called next; `Live` and `Ending`, which open and close a ring, are stamped under its lock as well |
+//! | [`Effect`](Event::Effect), of a run: `RunBegan`, `RunEnded` | holding the GIL, unless a call lost it | the interpreter becomes busy, before signals are reset; idle, after they are set again |
 //! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows, before the next `Took` of this GIL and perhaps after a `Requested` |
 //! | [`Took`](Event::Took) | holding the GIL | `take_gil` ends, with the reset of the request |
 //! | [`WaitBegin`](Event::WaitBegin) | under the lock of the GIL's queue | the thread waits for the GIL |
@@ -17,17 +19,21 @@
 //! | [`Returned`](Event::Returned) | by the caller, at the end | the call has ended before; a refusal took place since `Called` |
 //!
 //! `Took` and `Dropping` of one GIL alternate. What has no event (the thread-local, the
-//! bit `ACTIVE`) is the thread's own until its next event. A poll that saw no request
-//! changed nothing and is not told.
+//! bit `ACTIVE`) is the thread's own until its next event. A poll that saw no
+//! request, and no ring that it might run, changed nothing and is not told. What a pending
+//! call does is told between the `Popped` and the `Popped` or `RunEnded` that follows, its
+//! calls with their own `Called` and `Returned`.
 //!
 //! Each thread writes to a buffer of its own; `Runtime::drain` (feature `trace`)
 //! collects them. Without the feature there are no buffers, and nothing is stamped.
 
 use crate::interp::Interp;
+use crate::ops::{Addition, EnsureError};
+use crate::pending::Ran;
 use crate::serial::Serial;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
-use cloister_specs::{CreationError, InterpreterConfig, OpKind, Rule};
+use cloister_specs::{CreationError, GilState, InterpreterConfig, OpKind, Rule};
 
 /// What a thread did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +74,11 @@ pub enum Argument {
     Interp(Serial),
     /// A configuration.
     Config(InterpreterConfig),
+    /// What an Ensure answered.
+    GilState(GilState),
 }
 
-/// What changed in the lists.
+/// What changed in the lists, or of pending calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// A thread state is new in an interpreter.
@@ -116,6 +124,35 @@ pub enum Effect {
         /// The thread state that was its last.
         tstate: Serial,
     },
+    /// An Ensure made a thread state, bound to this thread, and is about to enter it.
+    Ensured {
+        /// The thread state.
+        tstate: Serial,
+        /// Its interpreter.
+        interp: Serial,
+    },
+    /// A pending call was added.
+    Added {
+        /// To the ring of this interpreter; none: of the main thread.
+        ring: Option<Serial>,
+    },
+    /// A pending call was taken, and is called next.
+    Popped {
+        /// From the ring of this interpreter; none: of the main thread.
+        ring: Option<Serial>,
+    },
+    /// A run of pending calls begins.
+    RunBegan {
+        /// In this interpreter.
+        interp: Serial,
+    },
+    /// It has ended.
+    RunEnded {
+        /// In this interpreter.
+        interp: Serial,
+        /// Its last call failed.
+        failed: bool,
+    },
 }
 
 /// A GIL, and the thread state that it is about.
@@ -140,6 +177,16 @@ pub enum Answer {
     Failed(CreationError),
     /// It was refused.
     Refused(Rule),
+    /// An Ensure succeeded.
+    Ensured(GilState),
+    /// An Ensure found no memory.
+    NotEnsured,
+    /// A check says this.
+    Is(bool),
+    /// The ring is full.
+    Full,
+    /// Pending calls were run; or none.
+    Ran(Ran),
 }
 
 /// An event, by whom, and when.
@@ -183,6 +230,18 @@ impl From<&InterpreterConfig> for Argument {
     }
 }
 
+impl From<Option<Interp>> for Argument {
+    fn from(interp: Option<Interp>) -> Self {
+        interp.map_or(Argument::None, Argument::from)
+    }
+}
+
+impl From<GilState> for Argument {
+    fn from(state: GilState) -> Self {
+        Argument::GilState(state)
+    }
+}
+
 impl From<()> for Answer {
     fn from((): ()) -> Self {
         Answer::Done
@@ -204,6 +263,48 @@ impl From<Option<Tstate>> for Answer {
 impl From<(Interp, Tstate)> for Answer {
     fn from((interp, tstate): (Interp, Tstate)) -> Self {
         Answer::Created(interp.serial, tstate.serial)
+    }
+}
+
+impl From<Option<(Interp, Tstate)>> for Answer {
+    fn from(created: Option<(Interp, Tstate)>) -> Self {
+        created.map_or(Answer::Tstate(None), Answer::from)
+    }
+}
+
+impl From<GilState> for Answer {
+    fn from(state: GilState) -> Self {
+        Answer::Ensured(state)
+    }
+}
+
+impl From<EnsureError> for Answer {
+    fn from(error: EnsureError) -> Self {
+        match error {
+            EnsureError::Refused(refusal) => Answer::Refused(refusal.rule),
+            EnsureError::NoMemory => Answer::NotEnsured,
+        }
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        Answer::Is(yes)
+    }
+}
+
+impl From<Addition> for Answer {
+    fn from(addition: Addition) -> Self {
+        match addition {
+            Addition::Added => Answer::Done,
+            Addition::Full => Answer::Full,
+        }
+    }
+}
+
+impl From<Ran> for Answer {
+    fn from(ran: Ran) -> Self {
+        Answer::Ran(ran)
     }
 }
 

@@ -8,22 +8,25 @@
 //! | `serial`, `interp`, `thread` | under the list lock |
 //! | `status`, all bits but `ACTIVE` | under the list lock; `FINALIZING` and `CLEARED` holding the GIL as well |
 //! | `status`, `ACTIVE` | by its thread, holding the GIL |
-//! | `in_use` | by its thread |
+//! | `in_use`, `runs_calls`, `ensures` | by its thread |
 //! | `gil` | by the call that creates it |
 //!
 //! The bit `BOUND_GILSTATE` is not stored: it follows from the gilstate slot of the
 //! thread, so the two cannot disagree.
 
+mod ensures;
+
 use crate::gil::Gil;
 use crate::interp::{Interp, InterpSlot};
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
-use crate::sync::AtomicStatic;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicStatic, global};
 use crate::thread::ThreadSlot;
 use cloister_specs::StatusBits;
+use ensures::Ensures;
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// A thread state, by name: the raw face's `PyThreadState *`.
 ///
@@ -44,6 +47,8 @@ pub(crate) struct TstateSlot {
     status: AtomicU8,
     /// A call of its thread uses it.
     pub(crate) in_use: AtomicBool,
+    /// Its thread runs pending calls with it, and comes back to it.
+    pub(crate) runs_calls: AtomicBool,
     /// The thread it is bound to.
     pub(crate) thread: AtomicSerial,
     /// The GIL of its interpreter; none: not yet.
@@ -54,10 +59,13 @@ pub(crate) struct TstateSlot {
     interp_serial: AtomicSerial,
     /// Its place in the list of the runtime.
     pub(crate) place: AtomicUsize,
+    pub(crate) ensures: Ensures,
 }
 
-/// The slots that no runtime uses.
-pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+global! {
+    /// The slots that no runtime uses.
+    pub(crate) static TSTATES: Pool<TstateSlot> = Pool::new();
+}
 
 const DEAD: StatusBits = StatusBits::FINALIZING.union(StatusBits::CLEARED);
 
@@ -72,6 +80,8 @@ impl TstateSlot {
         self.thread.store(None);
         self.thread_slot.store(None);
         self.in_use.store(false, Ordering::Relaxed);
+        self.runs_calls.store(false, Ordering::Relaxed);
+        self.ensures.reset();
         self.set_status(StatusBits::INITIALIZED);
         self.serial.store(Some(serial));
         Tstate { slot: self, serial }
@@ -105,8 +115,10 @@ impl TstateSlot {
     }
 }
 
-/// What [`Tstate::null`] names.
-static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+global! {
+    /// What [`Tstate::null`] names.
+    static NOTHING: LazyLock<TstateSlot> = LazyLock::new(TstateSlot::default);
+}
 
 impl Tstate {
     /// The name of nothing: every call refuses it (GIL-12).

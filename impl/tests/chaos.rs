@@ -1,7 +1,7 @@
 //! OS threads that call anything with any handle, stale ones and each other's included.
 
-use cloister::{Interp, Runtime, Settings, Thread, Tstate};
-use cloister_specs::{Fault, InterpreterConfig, StatusBits};
+use cloister::{Interp, PendingFailed, PendingFn, Runtime, Settings, Thread, Tstate};
+use cloister_specs::{Fault, GilState, InterpreterConfig, StatusBits};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -37,6 +37,8 @@ struct World {
     made: Mutex<Vec<Made>>,
     answered: AtomicU64,
     refused: AtomicU64,
+    /// How many pending calls were run.
+    ran: Arc<AtomicU64>,
 }
 
 impl World {
@@ -81,9 +83,27 @@ fn create(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Coun
     }
 }
 
+/// A pending call that does, or does not, keep to what it should.
+fn pending(world: &World, random: &mut Random) -> PendingFn {
+    let (kind, ran) = (random.below(5), Arc::clone(&world.ran));
+    Box::new(move |thread| {
+        ran.fetch_add(1, Ordering::Relaxed);
+        let saved = match kind {
+            0 => return Ok(()),
+            1 => return Err(PendingFailed),
+            2 => return thread.make_pending_calls().map(|_| ()).map_err(|_| PendingFailed),
+            _ => thread.save_thread().map_err(|_| PendingFailed)?,
+        };
+        match kind {
+            3 => thread.restore_thread(saved).map_err(|_| PendingFailed),
+            _ => Ok(()),
+        }
+    })
+}
+
 fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counter>) {
     let Made { tstate, interp, counter } = world.pick(random);
-    let done = match random.below(16) {
+    let done = match random.below(25) {
         0 => return create(world, thread, random, shared),
         1 | 2 => {
             if let Some(Some(tstate)) = world.count(thread.thread_state_new(interp)) {
@@ -99,7 +119,26 @@ fn step(world: &World, thread: &Thread, random: &mut Random, shared: &Arc<Counte
         10 | 11 => thread.save_thread().map(|_| ()),
         12 | 13 => thread.restore_thread(tstate),
         14 => thread.end_interpreter(thread.current().unwrap_or(tstate)),
-        _ => thread.eval_breaker_poll(),
+        15 => thread.acquire_thread(tstate),
+        16 => thread.release_thread(thread.current().unwrap_or(tstate)),
+        17 => thread.thread_state_delete_current(),
+        18 | 19 => {
+            if world.count(thread.gilstate_ensure(interp)).is_some()
+                && let Some(tstate) = thread.current()
+            {
+                world.add(Made { tstate, interp, counter });
+            }
+            return;
+        }
+        20 => thread.gilstate_release(GilState::Unlocked),
+        21 => thread.gilstate_release(GilState::Locked),
+        22 => {
+            let ring = Some(interp).filter(|_| random.below(3) > 0);
+            world.count(thread.add_pending_call(ring, pending(world, random)));
+            return;
+        }
+        23 => thread.make_pending_calls().map(|_| ()),
+        _ => thread.eval_breaker_poll().map(|_| ()),
     };
     world.count(done);
 }
@@ -150,7 +189,9 @@ fn whatever_threads_call_every_call_is_answered_and_every_gil_has_one_holder() {
     let answered = world.answered.into_inner();
     assert_eq!(answered + world.refused.into_inner(), THREADS * CALLS as u64);
     assert!(answered > 10_000, "{answered}");
+    assert!(world.ran.load(Ordering::Relaxed) > 100);
     let snapshot = runtime.snapshot();
+    assert!(snapshot.interps.iter().all(|i| !i.busy && (i.ring.calls == 0 || i.ring.signalled)));
     assert!(snapshot.interps.iter().filter_map(|i| i.gil).all(|gil| !gil.locked && !gil.drop_request));
     let listed = |serial| snapshot.interps.iter().any(|i| i.interp.serial() == serial);
     assert!(snapshot.tstates.iter().all(|t| listed(t.interp)));

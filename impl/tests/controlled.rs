@@ -79,7 +79,7 @@ impl World {
     }
 
     fn poll(&mut self, thread: u8) -> Step<Outcome> {
-        self.call(thread, |t| t.eval_breaker_poll().map(|()| None))
+        self.call(thread, |t| t.eval_breaker_poll().map(|_| None))
     }
 
     fn requested(&self) -> bool {

@@ -164,3 +164,45 @@ fn a_thread_state_that_finds_no_memory_is_null() {
     assert_eq!(thread.thread_state_new(runtime.main().unwrap()), Ok(None));
     assert!(thread.thread_state_new(runtime.main().unwrap()).unwrap().is_some());
 }
+
+//= specs/rules/life.md#life-16
+//= type=test
+//# NewInterpreter MUST create with the legacy configuration.
+#[test]
+fn a_new_interpreter_has_the_legacy_configuration() {
+    let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
+    let (interp, tstate) = thread.new_interpreter().unwrap();
+    assert_eq!(thread.current(), Some(tstate));
+    let snapshot = runtime.snapshot();
+    let info = snapshot.interps.iter().find(|i| i.interp == interp).unwrap();
+    assert_eq!((info.flags, info.own_gil), (InterpreterConfig::LEGACY.flags(), Some(false)));
+}
+
+//= specs/rules/life.md#life-17
+//= type=test
+//# A NewInterpreter that fails MUST answer NULL, and MUST NOT end the process.
+#[test]
+fn a_new_interpreter_that_fails_is_null_and_its_caller_as_it_was() {
+    let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
+    let before = look(&runtime, &thread);
+    for fault in Fault::ALL {
+        assert_eq!(thread.new_legacy_interpreter_with(&mut Some(fault)), None);
+        assert_eq!(look(&runtime, &thread), before, "{fault:?}");
+    }
+    assert!(thread.new_interpreter().is_some());
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn each_allocation_of_a_new_interpreter_may_fail() {
+    let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
+    let before = look(&runtime, &thread);
+    for nth in [1, 2] {
+        runtime.fail_allocation(nth);
+        assert_eq!(thread.new_interpreter(), None);
+        assert_eq!(look(&runtime, &thread), before, "allocation {nth}");
+    }
+    runtime.fail_allocation(3);
+    assert!(thread.new_interpreter().is_some());
+    assert_eq!(runtime.allocations_left(), 1);
+}

@@ -2,8 +2,9 @@
 #![cfg(feature = "faults")]
 
 use cloister::faults::Seeded;
-use cloister::{Runtime, Settings};
-use cloister_specs::{CreationError, Fault, InterpreterConfig};
+use cloister::{NotAdded, PendingFailed, PendingFn, Runtime, Settings, Thread};
+use cloister_specs::{CreationError, Fault, GilState, InterpreterConfig};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn a_fault_is_on_in_one_runtime_until_it_is_switched_off() {
@@ -33,5 +34,154 @@ fn every_fault_has_a_name_and_a_rule_of_its_kind() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Seeded::ALL.len());
-    assert!(Seeded::ALL.iter().all(|fault| ["LIFE", "TLS", "GIL"].contains(&fault.breaks().area())));
+    let areas = ["LIFE", "TLS", "GIL", "GILSTATE", "PEND"];
+    assert!(Seeded::ALL.iter().all(|fault| areas.contains(&fault.breaks().area())));
+    let broken = |area| Seeded::ALL.iter().any(|fault| fault.breaks().area() == area);
+    assert!(areas.into_iter().all(broken));
+}
+
+fn seeded(fault: Seeded) -> (Runtime, Thread) {
+    let (runtime, thread) = Runtime::start(Settings::default().with_pending_capacity(2)).unwrap();
+    runtime.seed(Some(fault));
+    (runtime, thread)
+}
+
+#[test]
+fn an_ensure_can_make_a_second_thread_state() {
+    let (runtime, thread) = seeded(Seeded::EnsureMakesSecond);
+    thread.save_thread().unwrap();
+    thread.gilstate_ensure(runtime.main().unwrap()).unwrap();
+    assert_eq!(runtime.snapshot().tstates.len(), 2);
+}
+
+#[test]
+fn an_ensure_can_lead_into_the_main_interpreter() {
+    let (runtime, thread) = seeded(Seeded::EnsureTargetsMain);
+    let (sub, _) = thread.new_interpreter().unwrap();
+    thread.save_thread().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let fresh = runtime.attach().unwrap();
+            fresh.gilstate_ensure(sub).unwrap();
+            let snapshot = runtime.snapshot();
+            let made = snapshot.tstates.iter().find(|i| Some(i.tstate) == fresh.current()).unwrap();
+            assert_eq!(made.interp, runtime.main().unwrap().serial());
+        });
+    });
+}
+
+#[test]
+fn a_release_can_go_wrong_in_three_ways() {
+    let (runtime, thread) = seeded(Seeded::ReleaseIgnoresState);
+    let main = runtime.main().unwrap();
+    thread.gilstate_ensure(main).unwrap();
+    thread.gilstate_release(GilState::Unlocked).unwrap();
+    assert_eq!(thread.current(), None);
+
+    runtime.seed(Some(Seeded::ReleaseDetaches));
+    thread.gilstate_ensure(main).unwrap();
+    thread.gilstate_ensure(main).unwrap();
+    thread.gilstate_release(GilState::Locked).unwrap();
+    assert_eq!(thread.current(), None);
+
+    runtime.seed(Some(Seeded::ReleaseKeepsMade));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let fresh = runtime.attach().unwrap();
+            fresh.gilstate_ensure(main).unwrap();
+            fresh.gilstate_release(GilState::Unlocked).unwrap();
+            assert!(fresh.gilstate().is_some());
+        });
+    });
+    assert_eq!(runtime.snapshot().tstates.len(), 2);
+}
+
+#[test]
+fn a_check_can_say_yes_to_a_detached_thread() {
+    let (_runtime, thread) = seeded(Seeded::CheckSaysYes);
+    thread.save_thread().unwrap();
+    assert!(thread.gilstate_check());
+}
+
+#[test]
+fn a_thread_state_can_be_deleted_with_the_gil_held() {
+    let (runtime, thread) = seeded(Seeded::DeleteCurrentKeepsGil);
+    thread.thread_state_delete_current().unwrap();
+    assert!(runtime.snapshot().interps[0].gil.unwrap().locked);
+    // Another runtime must not come by this GIL.
+    std::mem::forget((runtime, thread));
+}
+
+#[test]
+fn any_thread_state_can_be_released_and_an_interpreter_isolated() {
+    let (runtime, thread) = seeded(Seeded::ReleaseTakesAny);
+    let other = thread.thread_state_new(runtime.main().unwrap()).unwrap().unwrap();
+    thread.release_thread(other).unwrap();
+    assert_eq!(thread.current(), None);
+    runtime.seed(Some(Seeded::NewInterpreterIsolates));
+    let (interp, _) = thread.new_interpreter().unwrap();
+    assert_eq!(runtime.snapshot().interps.iter().find(|i| i.interp == interp).unwrap().own_gil, Some(true));
+}
+
+#[test]
+fn pending_calls_can_go_wrong_in_seven_ways() {
+    let (runtime, thread) = seeded(Seeded::FullRingOverwrites);
+    let main = runtime.main();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let call = |number: u32, result: Result<(), PendingFailed>| -> PendingFn {
+        let log = Arc::clone(&log);
+        Box::new(move |thread| {
+            log.lock().unwrap().push(number);
+            thread.make_pending_calls().unwrap();
+            log.lock().unwrap().push(10 * number);
+            result
+        })
+    };
+    let add = |number| thread.add_pending_call(main, call(number, Ok(())));
+    let ran = || {
+        let polled = thread.eval_breaker_poll().unwrap();
+        (polled.calls, std::mem::take(&mut *log.lock().unwrap()))
+    };
+    (1..=3).for_each(|number| add(number).unwrap());
+    assert_eq!(ran(), (2, vec![2, 20, 3, 30]));
+
+    runtime.seed(Some(Seeded::RunTakesLast));
+    (1..=2).for_each(|number| add(number).unwrap());
+    assert!(matches!(add(3), Err(NotAdded::Full(_))));
+    assert_eq!(ran(), (2, vec![2, 20, 1, 10]));
+
+    runtime.seed(Some(Seeded::RunIgnoresBusy));
+    (1..=2).for_each(|number| add(number).unwrap());
+    assert_eq!(ran(), (1, vec![1, 2, 20, 10]));
+
+    runtime.seed(Some(Seeded::FailureLosesSignal));
+    thread.add_pending_call(main, call(1, Err(PendingFailed))).unwrap();
+    add(2).unwrap();
+    assert_eq!(ran(), (1, vec![1, 10]));
+    assert_eq!(ran(), (0, vec![]));
+    assert_eq!(runtime.snapshot().interps[0].ring.calls, 1);
+    thread.make_pending_calls().unwrap();
+    log.lock().unwrap().clear();
+
+    runtime.seed(Some(Seeded::AddForgetsSignal));
+    add(1).unwrap();
+    assert_eq!(ran(), (0, vec![]));
+    thread.make_pending_calls().unwrap();
+    log.lock().unwrap().clear();
+
+    runtime.seed(Some(Seeded::AnyThreadRunsMainRing));
+    thread.add_pending_call(None, call(1, Ok(()))).unwrap();
+    thread.save_thread().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = runtime.attach().unwrap();
+            other.gilstate_ensure(main.unwrap()).unwrap();
+            assert_eq!(other.eval_breaker_poll().unwrap().calls, 1);
+        });
+    });
+
+    runtime.seed(Some(Seeded::MakeRunsAnywhere));
+    let (sub, _) = thread.new_interpreter().unwrap();
+    thread.add_pending_call(Some(sub), Box::new(|_| Ok(()))).unwrap();
+    assert_eq!(thread.make_pending_calls().unwrap().calls, 1);
 }

@@ -1,9 +1,9 @@
 //! What a trace of free-running threads tells.
 #![cfg(feature = "trace")]
 
-use cloister::trace::{Effect, Event, Stamped};
-use cloister::{Runtime, Serial, Settings};
-use cloister_specs::InterpreterConfig;
+use cloister::trace::{self, Answer, Argument, Effect, Event, Stamped};
+use cloister::{PendingFailed, Ran, Runtime, Serial, Settings, Thread};
+use cloister_specs::{GilState, InterpreterConfig, OpKind};
 use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
@@ -92,4 +92,61 @@ fn a_trace_that_is_off_tells_nothing() {
     let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
     thread.save_thread().unwrap();
     assert_eq!(runtime.drain(), []);
+}
+
+#[test]
+fn pending_calls_are_told_in_the_order_in_which_they_took_place() {
+    let (runtime, thread) = Runtime::start(Settings::default()).unwrap();
+    let main = runtime.main().unwrap();
+    runtime.trace(true);
+    thread.add_pending_call(None, Box::new(|_| Ok(()))).unwrap();
+    let blocks = |thread: &Thread| {
+        let saved = thread.save_thread().map_err(|_| PendingFailed)?;
+        thread.restore_thread(saved).map_err(|_| PendingFailed)
+    };
+    thread.add_pending_call(Some(main), Box::new(blocks)).unwrap();
+    runtime.drain();
+    thread.eval_breaker_poll().unwrap();
+    let told: Vec<_> = runtime.drain().into_iter().map(|stamped| stamped.event).collect();
+    let call = |op| Event::Called { op, argument: Argument::None };
+    let (interp, ring) = (main.serial(), Some(main.serial()));
+    assert_eq!(told[0], call(OpKind::EvalBreakerPoll));
+    assert_eq!(told[1], Event::Effect(Effect::RunBegan { interp }));
+    assert_eq!(told[2], Event::Effect(Effect::Popped { ring }));
+    assert_eq!(told[3], call(OpKind::SaveThread));
+    let rest = [
+        Event::Effect(Effect::Popped { ring: None }),
+        Event::Effect(Effect::RunEnded { interp, failed: false }),
+        Event::Returned(Answer::Ran(Ran { calls: 2, failed: false })),
+    ];
+    assert!(told.ends_with(&rest), "{told:?}");
+    assert_eq!(told.len(), 12);
+}
+
+#[test]
+fn an_ensure_tells_the_thread_state_that_it_makes_before_it_takes_the_gil() {
+    let (runtime, first) = Runtime::start(Settings::default()).unwrap();
+    let main = runtime.main().unwrap();
+    first.save_thread().unwrap();
+    drop(first);
+    let thread = runtime.attach().unwrap();
+    runtime.trace(true);
+    thread.gilstate_ensure(main).unwrap();
+    let tstate = thread.current().unwrap().serial();
+    thread.gilstate_release(GilState::Unlocked).unwrap();
+    let told: Vec<_> = runtime.drain().into_iter().map(|stamped| stamped.event).collect();
+    let gil = trace::Gil { creator: Some(main.serial()), tstate };
+    let argument = Argument::Interp(main.serial());
+    let wanted = [
+        Event::Called { op: OpKind::GilStateEnsure, argument },
+        Event::Effect(Effect::Ensured { tstate, interp: main.serial() }),
+        Event::Took(gil),
+        Event::Returned(Answer::Ensured(GilState::Unlocked)),
+        Event::Called { op: OpKind::GilStateRelease, argument: Argument::GilState(GilState::Unlocked) },
+        Event::Effect(Effect::Cleared(tstate)),
+        Event::Dropping(gil),
+        Event::Effect(Effect::Deleted(tstate)),
+        Event::Returned(Answer::Done),
+    ];
+    assert_eq!(told, wanted);
 }

@@ -46,7 +46,7 @@ impl Runtime {
             Label::FinishPend(e) => self.finish_pend(h, e),
             Label::FinishAgain(e) => self.finish_again(d, h, e),
 
-            Label::FinalSet(t) => self.final_set(d, t),
+            Label::FinalSet(t) => self.final_set(d, h, t),
             Label::FinalQuiesce(t) | Label::FinalWait { tstate: t, .. } => self.final_quiesce(h, t),
             Label::FinalOthers(t) => self.final_others(d, h, t),
             Label::FinalClear(t) => self.final_clear(t),

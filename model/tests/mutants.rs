@@ -4,11 +4,26 @@ use cloister_model::check::{Bounds, Scope, shortest};
 use cloister_model::mutant::Mutant;
 use cloister_model::rules::{Step, broken_by};
 use cloister_model::{Design, Grain, Runtime};
-use cloister_specs::{Parking, Rule};
+use cloister_specs::OpKind::{self, *};
+use cloister_specs::{Fault, InterpreterConfig, Parking, Rule};
 
 fn is_caught(mutant: Mutant, by: Rule) {
     let d = Design { mutant: Some(mutant), ..Design::CLOISTER };
     let scope = Scope::whole("mutant", d, Grain::Merged, Bounds::new(2, 2, 3));
+    is_caught_in(scope, by);
+}
+
+/// Caught among these calls, creations succeeding.
+fn is_caught_among(mutant: Mutant, by: Rule, ops: &[OpKind]) {
+    let d = Design { mutant: Some(mutant), ..Design::CLOISTER };
+    let scope = Scope::whole("mutant", d, Grain::Merged, Bounds::new(2, 2, 3)).with_ops(ops);
+    let configs = vec![InterpreterConfig::ISOLATED, InterpreterConfig::LEGACY];
+    let faults = vec![None, Some(Fault::TstateAlloc)];
+    is_caught_in(Scope { configs, faults, queued: 1, ensures: 2, spurious: false, ..scope }, by);
+}
+
+fn is_caught_in(scope: Scope, by: Rule) {
+    let mutant = scope.design.mutant;
     let scope = Scope { symmetry: false, only: Some(by), ..scope };
     let (run, _) = shortest(&scope, 400_000);
     let run = run.unwrap_or_else(|| panic!("{mutant:?} is not caught by {by}"));
@@ -62,4 +77,77 @@ caught! {
     a_poll_that_does_not_come_back: Mutant::AnswerAt("PollTake") => Gil13;
     an_undo_that_leaves_the_caller_detached: Mutant::AnswerAt("UndoAttach") => Gil3;
     a_swap_that_answers_before_it_attaches: Mutant::AnswerAt("SwapAttach") => Tls20;
+}
+
+macro_rules! caught_among {
+    ($($name:ident: $mutant:expr => $rule:ident among $ops:expr;)+) => {
+        $(#[test] fn $name() { is_caught_among($mutant, Rule::$rule, &$ops); })+
+    };
+}
+
+const ACQUIRING: [OpKind; 6] =
+    [ThreadStateNew, ThreadStateBind, AcquireThread, ReleaseThread, EvalBreakerPoll, ThreadStateDeleteCurrent];
+const ENSURING: [OpKind; 6] =
+    [NewInterpreterFromConfig, ThreadStateSwap, SaveThread, GilStateEnsure, GilStateRelease, GilStateCheck];
+const PENDING: [OpKind; 5] =
+    [ThreadStateSwap, SaveThread, EvalBreakerPoll, AddPendingCall, MakePendingCalls];
+const ENDING: [OpKind; 8] = [
+    Initialize,
+    Finalize,
+    StartThread,
+    RunThread,
+    ThreadStateDeleteCurrent,
+    SaveThread,
+    RestoreThread,
+    AddPendingCall,
+];
+const OUTSIDE: [OpKind; 8] = [
+    NewInterpreterFromConfig,
+    ThreadStateSwap,
+    InterpreterRequireIdRef,
+    InterpreterIdIncref,
+    InterpreterIdDecref,
+    SetRunningMain,
+    SetNotRunningMain,
+    DestroyInterpreter,
+];
+const FORKING: [OpKind; 4] = [NewInterpreterFromConfig, ThreadStateSwap, StartThread, Fork];
+
+caught_among! {
+    a_legacy_creation_that_answers_too_early: Mutant::AnswerAt("CreateLive") => Life17 among [NewInterpreter];
+    deleting_a_current_that_is_none: Mutant::DropGuard(Rule::Tls21) => Tls21 among ACQUIRING;
+    a_deletion_that_stays_current: Mutant::SkipEffect("LeaveDelete") => Tls22 among ACQUIRING;
+    acquiring_beside_a_current_one: Mutant::DropGuard(Rule::Gil17) => Gil17 among ACQUIRING;
+    an_acquire_that_does_not_attach: Mutant::AnswerAt("AcquireAttach") => Gil18 among ACQUIRING;
+    releasing_what_is_not_current: Mutant::DropGuard(Rule::Gil19) => Gil19 among ACQUIRING;
+    a_release_that_keeps_the_gil: Mutant::AnswerAt("ReleaseThreadDrop") => Gil20 among ACQUIRING;
+    releasing_what_was_not_ensured: Mutant::DropGuard(Rule::Gilstate5) => Gilstate5 among ENSURING;
+    releasing_another_state: Mutant::DropGuard(Rule::Gilstate6) => Gilstate6 among ENSURING;
+    releasing_without_a_slot: Mutant::DropGuard(Rule::Gilstate7) => Gilstate7 among ENSURING;
+    releasing_a_detached_tstate: Mutant::DropGuard(Rule::Gilstate8) => Gilstate8 among ENSURING;
+    ensuring_for_another_interpreter: Mutant::DropGuard(Rule::Gilstate12) => Gilstate12 among ENSURING;
+    a_last_release_that_deletes_nothing: Mutant::SkipEffect("LeaveDelete") => Gilstate9 among ENSURING;
+    a_release_that_stays_attached: Mutant::AnswerAt("ReleaseDrop") => Gilstate10 among ENSURING;
+    a_run_that_nobody_is_busy_with: Mutant::SkipEffect("PendBegin") => Pend6 among PENDING;
+    a_run_that_never_ends: Mutant::SkipEffect("PendEnd") => Pend6 among PENDING;
+    making_pending_calls_detached: Mutant::DropGuard(Rule::Pend10) => Pend10 among PENDING;
+    finalizing_from_a_sub: Mutant::DropGuard(Rule::Fin1) => Fin1 among
+        [NewInterpreterFromConfig, ThreadStateSwap, Finalize];
+    finalizing_in_another_thread: Mutant::DropGuard(Rule::Fin2) => Fin2 among ENDING;
+    finalizing_beside_a_sub: Mutant::DropGuard(Rule::Fin3) => Fin3 among
+        [NewInterpreterFromConfig, ThreadStateSwap, Finalize];
+    a_finalization_that_frees_nothing: Mutant::SkipEffect("FinalFree") => Fin6 among ENDING;
+    running_what_was_not_started: Mutant::DropGuard(Rule::Fin14) => Fin14 among ENDING;
+    a_thread_that_is_not_attached: Mutant::AnswerAt("RunAttach") => Fin15 among ENDING;
+    starting_a_thread_detached: Mutant::DropGuard(Rule::Fin16) => Fin16 among ENDING;
+    deleting_all_but_another: Mutant::DropGuard(Rule::Fin17) => Fin17 among
+        [ThreadStateNew, ThreadStateBind, ThreadStateDeleteExcept];
+    creating_after_the_end: Mutant::DropGuard(Rule::Fin19) => Fin19 among [NewInterpreterFromConfig, Finalize];
+    giving_back_what_was_not_taken: Mutant::DropGuard(Rule::Id4) => Id4 among OUTSIDE;
+    ending_through_another_thread: Mutant::DropGuard(Rule::Id6) => Id6 among OUTSIDE;
+    an_end_that_does_not_come_back: Mutant::AnswerAt("OutsideBack") => Id7 among OUTSIDE;
+    giving_back_from_within: Mutant::DropGuard(Rule::Id8) => Id8 among OUTSIDE;
+    destroying_with_nothing_current: Mutant::DropGuard(Rule::Id12) => Id12 among OUTSIDE;
+    saying_it_for_another: Mutant::DropGuard(Rule::Id13) => Id13 among OUTSIDE;
+    forking_with_nothing_current: Mutant::DropGuard(Rule::Fork5) => Fork5 among FORKING;
 }

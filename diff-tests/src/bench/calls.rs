@@ -5,7 +5,7 @@
 
 use super::libpython::{Address, Functions, Python, RawConfig};
 use super::{BenchError, CLOISTER, Contender, Target, Work};
-use cloister::{Runtime, Settings, Thread, Tstate};
+use cloister::{Runtime, Settings, Thread, Tstate, safe};
 use cloister_specs::{CreationError, Fault, InterpreterConfig};
 use std::hint::black_box;
 use std::rc::Rc;
@@ -94,6 +94,35 @@ pub fn save_and_restore(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
         })
     }));
     Ok(work("SaveThread + RestoreThread", Some(13.0), contenders))
+}
+
+/// Attaching through the safe face, beside the two calls of the raw face that it stands for.
+pub fn attach<'a>() -> Result<Work<'a>, BenchError> {
+    const RAW: &str = "the raw pair";
+    let runtime = safe::Runtime::start(Settings::default())?;
+    let main = runtime.main();
+    let contenders = vec![
+        Contender::new(CLOISTER, move |calls| {
+            // The owner stays with its handle.
+            let _ = &runtime;
+            timed(calls, || {
+                main.attach(|token| _ = black_box(token))?;
+                Ok(())
+            })
+        }),
+        Contender::new(RAW, |calls| {
+            // One a round: while there is one, the safe face cannot be used in this thread.
+            let thread = started()?;
+            let tstate = thread.save_thread()?;
+            timed(calls, || {
+                thread.restore_thread(tstate)?;
+                thread.save_thread()?;
+                Ok(())
+            })
+        }),
+    ];
+    let target = Some(Target::TimesOf(RAW, 1.2));
+    Ok(Work { name: "attach and leave, safe face", unit: "ns", target, stretch: 1, contenders })
 }
 
 /// Swapping to another interpreter with a GIL of its own, and back.

@@ -60,7 +60,7 @@ fn with_interpreters(runtime: &Runtime, config: &InterpreterConfig, loops: u64) 
         let (thread, tstate) = set_up?;
         let begun = Instant::now();
         thread.restore_thread(tstate)?;
-        compute(loops, || thread.eval_breaker_poll())?;
+        compute(loops, || thread.eval_breaker_poll().map(|_| ()))?;
         let ended = Instant::now();
         thread.end_interpreter(tstate)?;
         Ok((begun, ended))

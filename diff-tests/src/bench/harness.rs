@@ -121,15 +121,16 @@ fn told(work: &Work<'_>, samples: &[Vec<f64>], rounds: usize) -> Measured {
         let (least, greatest) = (f64::INFINITY, f64::NEG_INFINITY);
         s.iter().fold([least, greatest], |[low, high], v| [low.min(*v), high.max(*v)])
     };
-    let share = |whom: &str| {
+    let ratio = |whom: &str| {
         let (_, theirs) = each().find(|(name, _)| name == whom)?;
-        let ratios: Vec<f64> = samples.first()?.iter().zip(theirs).map(|(a, b)| 100.0 * a / b).collect();
+        let ratios: Vec<f64> = samples.first()?.iter().zip(theirs).map(|(a, b)| a / b).collect();
         Some(median(&ratios))
     };
     let met = work.target.and_then(|target| match target {
         Target::AtMost(limit) => Some(cloister <= limit),
         Target::AtLeast(limit) => Some(cloister >= limit),
-        Target::ShareOf(whom, percent) => share(whom).map(|reached| reached >= percent),
+        Target::ShareOf(whom, percent) => ratio(whom).map(|reached| 100.0 * reached >= percent),
+        Target::TimesOf(whom, factor) => ratio(whom).map(|reached| reached <= factor),
     });
     Measured {
         work: work.name,
@@ -187,5 +188,7 @@ mod tests {
         assert_eq!(measured(Target::ShareOf("theirs", 99.0), busy, busy).met, Some(true));
         assert_eq!(measured(Target::ShareOf("theirs", 99.0), busy, busy.map(|v| v * 1.1)).met, Some(false));
         assert_eq!(measured(Target::ShareOf("nobody", 99.0), busy, busy).met, None);
+        assert_eq!(measured(Target::TimesOf("theirs", 1.2), busy, busy.map(|v| v / 1.1)).met, Some(true));
+        assert_eq!(measured(Target::TimesOf("theirs", 1.2), busy, busy.map(|v| v / 1.3)).met, Some(false));
     }
 }

@@ -89,6 +89,8 @@ pub enum Target {
     AtLeast(f64),
     /// No less than this share, in percent, of what that contender reaches in the same round.
     ShareOf(&'static str, f64),
+    /// No more than so many times what that contender takes in the same round.
+    TimesOf(&'static str, f64),
 }
 
 impl Target {
@@ -98,6 +100,7 @@ impl Target {
             Target::AtMost(limit) => format!("at most {limit} {unit}"),
             Target::AtLeast(limit) => format!("at least {limit} {unit}"),
             Target::ShareOf(whom, percent) => format!("at least {percent} % of {whom}"),
+            Target::TimesOf(whom, factor) => format!("at most {factor} times {whom}"),
         }
     }
 }
@@ -111,6 +114,9 @@ pub enum BenchError {
     /// A legal call was refused.
     #[error("bench: the runtime refused a legal call: {0}")]
     Refused(#[from] Refusal),
+    /// A legal use of the safe face was refused.
+    #[error("bench: the safe face refused a legal use: {0}")]
+    Safe(#[from] cloister::safe::Error),
     /// A creation failed that should not.
     #[error("bench: an interpreter cannot be created: {0}")]
     Creation(#[from] CreationError),

@@ -10,6 +10,7 @@ pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
     vec![
         Box::new(move || calls::read(peer)),
         Box::new(move || calls::save_and_restore(peer)),
+        Box::new(calls::attach),
         Box::new(move || calls::swap_shared(peer)),
         Box::new(move || calls::swap_own(peer)),
         Box::new(move || calls::new_and_end_own(peer)),

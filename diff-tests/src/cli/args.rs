@@ -77,6 +77,23 @@ pub struct LockstepArgs {
     pub json: Option<PathBuf>,
 }
 
+/// `cloister shuttle`
+#[derive(Clone, Debug, Args)]
+pub struct ShuttleArgs {
+    /// That of the first program; without it, somewhere else each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many schedules, 40 for each program.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), default_value_t = 100_000)]
+    pub schedules: u64,
+    /// How many calls each thread of a program makes.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000), default_value_t = 12)]
+    pub calls: u32,
+    /// Write the result to this file as well, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// `cloister replay`
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {

@@ -15,6 +15,7 @@ pub mod explore;
 pub mod lockstep;
 pub mod replay;
 pub mod rules;
+pub mod shuttle;
 pub mod soak;
 
 pub use engine::{Engine, On};
@@ -45,6 +46,8 @@ pub enum Command {
     Explore(args::ExploreArgs),
     /// Run the model beside our implementation and CPython, and compare.
     Lockstep(args::LockstepArgs),
+    /// Take random programs through random schedules, and check each with the model.
+    Shuttle(args::ShuttleArgs),
     /// Tell a run again to the model, our implementation or CPython, and draw it.
     Replay(args::ReplayArgs),
     /// Ask whether a sequence of calls is legal, and if not, which rule forbids it.
@@ -94,6 +97,7 @@ pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
         Command::Designs(args) => designs::run(args, context),
         Command::Explore(args) => explore::run(args, context),
         Command::Lockstep(args) => lockstep::run(args, context),
+        Command::Shuttle(args) => shuttle::run(args, context),
         Command::Replay(args) => replay::run(args, &mut subjects()?, context),
         Command::Ask(args) => ask::run(args, &mut subjects()?, context),
         Command::Bench(args) => bench::run(args, context),

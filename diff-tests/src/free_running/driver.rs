@@ -3,14 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use cloister_specs::Fault;
 use cloister_traced::faults::Seeded;
-use cloister_traced::{Runtime, Serial, Settings, Thread};
+use cloister_traced::{Runtime, Settings, Thread};
 use fastrand::Rng;
 
-use super::recording::{RecordError, Recording, Rest, THREADS};
+use super::build::Face;
+use super::gate::Gate;
+use super::recording::{Left, RecordError, Recording, THREADS};
 use super::worker::Worker;
 use super::world::World;
+
+/// How often a thread at work looks at nothing between two polls.
+const SPINS: u32 = 400;
 
 /// What is to be recorded.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +36,6 @@ impl Plan {
     }
 }
 
-/// What a thread leaves.
-struct Left {
-    serial: Serial,
-    current: Option<Serial>,
-    faults: Vec<Option<Fault>>,
-}
-
 /// Records what three OS threads do.
 ///
 /// # Errors
@@ -55,54 +52,45 @@ fn first_thread(plan: &Plan) -> Result<Recording, RecordError> {
     let tstate = first.current().ok_or(RecordError::NoMain)?;
     runtime.seed(plan.seeded);
     runtime.trace(true);
-    let world = World::new(plan.calls, main, tstate);
+    let (gate, world) = (Gate::new(), World::new(main, tstate, SPINS));
     let mut rng = Rng::with_seed(plan.seed);
     let rngs: [Rng; THREADS] = std::array::from_fn(|_| rng.fork());
-    let (runtime, world) = (&runtime, &world);
+    let (runtime, gate, world) = (&runtime, &gate, &world);
     thread::scope(|scope| {
         let [rng, others @ ..] = rngs;
         let others = (1..).zip(others).map(|(me, rng)| {
             scope.spawn(move || {
                 let attached = runtime.attach();
-                let left = attached.as_ref().map(|thread| run(world, thread, me, rng));
+                let left = attached
+                    .as_ref()
+                    .map(|thread| run(gate, plan.calls, Worker::new(world, thread, me, rng)));
                 if left.is_err() {
-                    world.absent();
+                    gate.absent();
                 }
-                world.gate.wait();
+                gate.wait();
                 left.map_err(|error| RecordError::Attach(*error))
             })
         });
         let others: Vec<_> = others.collect();
-        let mut lefts = vec![run(world, &first, 0, rng)];
-        let snapshot = runtime.snapshot();
-        runtime.trace(false);
-        let events = runtime.drain();
-        world.gate.wait();
+        let mut lefts = vec![run(gate, plan.calls, Worker::new(world, &first, 0, rng))];
+        let told = first.tell();
+        gate.wait();
         for other in others {
             lefts.push(other.join().map_err(|_| RecordError::Panicked)??);
         }
-        let [a, b, c] = <[Left; THREADS]>::try_from(lefts).map_err(|_| RecordError::Panicked)?;
-        Ok(Recording {
-            threads: [a.serial, b.serial, c.serial],
-            main: main.serial(),
-            first: tstate.serial(),
-            events,
-            rest: Rest { snapshot, current: [a.current, b.current, c.current] },
-            faults: [a.faults, b.faults, c.faults],
-        })
+        let lefts = lefts.try_into().map_err(|_| RecordError::Panicked)?;
+        Ok(Recording::new(main.serial(), tstate.serial(), lefts, told))
     })
 }
 
 /// What one thread does, until all are at rest.
-fn run(world: &World, thread: &Thread, me: usize, rng: Rng) -> Left {
-    let mut worker = Worker::new(world, thread, me, rng);
-    world.gate.wait();
-    for _ in 0..world.calls {
+fn run(gate: &Gate, calls: u32, mut worker: Worker<'_, Thread>) -> Left {
+    gate.wait();
+    for _ in 0..calls {
         worker.call();
         worker.work();
     }
-    world.rest(thread);
-    world.gate.wait();
-    let current = thread.current().map(|t| t.serial());
-    Left { serial: thread.serial(), current, faults: worker.faults }
+    gate.rest(worker.thread);
+    gate.wait();
+    worker.leave()
 }

@@ -112,7 +112,12 @@ impl Replay {
             | Effect::Cleared(_)
             | Effect::Deleted(_)
             | Effect::Begun { .. }
-            | Effect::Ending { .. } => Err(Reason::Other),
+            | Effect::Ending { .. }
+            | Effect::Ensured { .. }
+            | Effect::Added { .. }
+            | Effect::Popped { .. }
+            | Effect::RunBegan { .. }
+            | Effect::RunEnded { .. } => Err(Reason::Other),
         }
     }
 

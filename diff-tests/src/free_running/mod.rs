@@ -1,7 +1,8 @@
 //! Free-running OS threads, and whether the model could have done what they did.
 //!
 //! A *recording* is what three OS threads did with the traced build while nobody told
-//! them when to move: their events in the order of the stamps (`cloister_traced::trace`),
+//! them when to move (or what threads under loom or shuttle did, see
+//! [`explored`](crate::explored)): their events in the order of the stamps (`cloister_traced::trace`),
 //! and the state in which they came to rest. It is *accepted* if the model has a run in
 //! which every thread does the same in the same order, at fine grain, with every reply
 //! the same, no rule broken on the way, and the same state at the end.
@@ -27,19 +28,24 @@
 //! cannot go on. What is not told cannot be checked: expiries that ask for nothing, signals
 //! that nobody missed, and polls without a request.
 
+mod build;
 mod driver;
 mod events;
+mod gate;
 mod names;
 mod recording;
 mod refusals;
 mod rejection;
 mod replay;
 mod validate;
-mod worker;
-mod world;
+pub(crate) mod worker;
+pub(crate) mod world;
 
+pub use build::Face;
 pub use driver::{Plan, record};
-pub use recording::{RecordError, Recording, Rest, THREADS};
+pub use recording::{
+    Held, HeldGil, HeldInterp, HeldThread, HeldTstate, Left, RecordError, Recording, Rest, THREADS,
+};
 pub use rejection::{Mismatch, Reason, Rejection};
 pub use validate::validate;
 

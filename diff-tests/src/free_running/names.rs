@@ -5,10 +5,11 @@ use cloister_specs::{
     Fault, GilView, InterpId, InterpView, Observation, Op, OpKind, Reply, ThreadId, ThreadView, TstateId,
     TstateView,
 };
+use cloister_traced::Ran;
+use cloister_traced::Serial;
 use cloister_traced::trace::{Answer, Argument};
-use cloister_traced::{GilInfo, Serial};
 
-use super::recording::{Recording, Rest, THREADS};
+use super::recording::{HeldGil, HeldTstate, Recording, Rest, THREADS};
 
 /// A slot that is never taken: what a stale or unknown identity stands for.
 const NOWHERE: u8 = u8::MAX;
@@ -108,6 +109,13 @@ impl Names {
             Answer::Tstate(Some(t)) => Reply::Tstate(Some(self.tstate(t)?)),
             Answer::Created(i, t) => Reply::Created { interp: self.interp(i)?, tstate: self.tstate(t)? },
             Answer::Failed(error) => Reply::Failed(error),
+            Answer::Ensured(state) => Reply::Ensured(state),
+            Answer::NotEnsured => Reply::NotEnsured,
+            Answer::Is(yes) => Reply::Is(yes),
+            Answer::Full => Reply::Full,
+            // No pending call is added, so none is run.
+            Answer::Ran(Ran { calls: 0, failed: false }) => Reply::Done,
+            Answer::Ran(_) => return None,
             Answer::Refused(_) => return None,
         })
     }
@@ -117,9 +125,9 @@ impl Names {
         let tstate = |serial| self.tstate(serial).unwrap_or(TstateId(NOWHERE));
         let interp = |serial| self.interp(serial).unwrap_or(InterpId(NOWHERE));
         let bound = |serial: Option<Serial>| serial.and_then(|s| self.thread(s));
-        let gil_view = |id, gil: &GilInfo| {
-            let last = |t: &&cloister_traced::TstateInfo| Some(t.tstate.serial()) == gil.last_holder;
-            let holder = rest.snapshot.tstates.iter().find(last).and_then(|t| bound(t.thread));
+        let gil_view = |id, gil: &HeldGil| {
+            let last = |t: &&HeldTstate| Some(t.tstate) == gil.last_holder;
+            let holder = rest.held.tstates.iter().find(last).and_then(|t| bound(t.thread));
             GilView {
                 id,
                 locked: gil.locked,
@@ -129,14 +137,14 @@ impl Names {
             }
         };
         let mut seen = Observation::default();
-        for info in &rest.snapshot.interps {
-            let id = interp(info.interp.serial());
+        for info in &rest.held.interps {
+            let id = interp(info.interp);
             let view = InterpView { id, phase: Some(info.phase), flags: info.flags, own_gil: info.own_gil };
             seen.interps.push(view);
             seen.gils.extend(info.gil.as_ref().map(|gil| gil_view(id, gil)));
         }
-        seen.tstates.extend(rest.snapshot.tstates.iter().map(|info| TstateView {
-            id: tstate(info.tstate.serial()),
+        seen.tstates.extend(rest.held.tstates.iter().map(|info| TstateView {
+            id: tstate(info.tstate),
             interp: interp(info.interp),
             status: info.status,
             thread: bound(info.thread),
@@ -145,7 +153,7 @@ impl Names {
         seen.gils.sort_unstable_by_key(|g| g.id);
         seen.tstates.sort_unstable_by_key(|t| t.id);
         seen.threads.extend(self.threads.iter().zip(rest.current).map(|(thread, current)| {
-            let info = rest.snapshot.threads.iter().find(|t| t.thread == *thread);
+            let info = rest.held.threads.iter().find(|t| t.thread == *thread);
             let gilstate = info.and_then(|t| t.gilstate).map(tstate);
             ThreadView { current: current.map(tstate), gilstate, parked: None }
         }));

@@ -182,6 +182,7 @@ pub(super) fn said(event: &Event, names: &Names) -> (RowKind, String) {
                 Argument::None => String::new(),
                 Argument::Tstate(serial) | Argument::Interp(serial) => name(*serial),
                 Argument::Config(config) => config.to_string(),
+                Argument::GilState(state) => state.to_string(),
             };
             (RowKind::Call, format!("{}({argument})", op.name()))
         }
@@ -198,6 +199,7 @@ pub(super) fn said(event: &Event, names: &Names) -> (RowKind, String) {
 
 fn done(effect: &Effect, names: &Names) -> String {
     let name = |serial| names.written(serial);
+    let ring_of = |ring: Option<_>| ring.map_or_else(|| "the main thread".into(), name);
     match *effect {
         Effect::Listed { tstate, interp } => format!("lists {} in {}", name(tstate), name(interp)),
         Effect::Bound(t) => format!("binds {}", name(t)),
@@ -208,6 +210,12 @@ fn done(effect: &Effect, names: &Names) -> String {
         Effect::Undone { interp, tstate } => format!("undoes {} and {}", name(interp), name(tstate)),
         Effect::Ending { interp, tstate } => format!("ends {} with {}", name(interp), name(tstate)),
         Effect::Ended { interp, .. } => format!("{} has ended", name(interp)),
+        Effect::Ensured { tstate, interp } => format!("ensures {} in {}", name(tstate), name(interp)),
+        Effect::Added { ring } => format!("adds a call to {}", ring_of(ring)),
+        Effect::Popped { ring } => format!("takes a call of {}", ring_of(ring)),
+        Effect::RunBegan { interp } => format!("begins to run calls in {}", name(interp)),
+        Effect::RunEnded { interp, failed: false } => format!("has run calls in {}", name(interp)),
+        Effect::RunEnded { interp, failed: true } => format!("a call failed in {}", name(interp)),
     }
 }
 
@@ -220,6 +228,11 @@ pub(super) fn answered(answer: Answer, names: &Names) -> String {
         Answer::Tstate(Some(t)) => name(t),
         Answer::Created(i, t) => format!("{} with {}", name(i), name(t)),
         Answer::Failed(error) => format!("failed: {error}"),
+        Answer::Ensured(state) => state.to_string(),
+        Answer::NotEnsured => "not ensured".into(),
+        Answer::Is(yes) => if yes { "yes" } else { "no" }.into(),
+        Answer::Full => "full".into(),
+        Answer::Ran(ran) => format!("ran {}{}", ran.calls, if ran.failed { ", failed" } else { "" }),
         Answer::Refused(rule) => format!("refused {rule}"),
     }
 }

@@ -9,9 +9,10 @@
 use std::thread;
 
 use cloister_specs::{Fault, InterpreterConfig, OpKind};
-use cloister_traced::{Interp, Thread, Tstate};
 use fastrand::Rng;
 
+use super::build::Face;
+use super::recording::Left;
 use super::world::{Known, World, release, reserve};
 
 /// How often each kind of call is tried, in the order of `OpKind::CORE`.
@@ -20,25 +21,29 @@ const WEIGHTS: [u32; OpKind::CORE.len()] = [8, 6, 9, 14, 14, 4, 6, 10, 16, 8];
 const WILD: u32 = 6;
 /// How often a thread chooses again before it makes no call at all.
 const TRIES: u32 = 8;
-/// The most polls in one piece of work, and the looks at nothing between two.
+/// The most polls in one piece of work.
 const POLLS: u32 = 20;
-const SPINS: u32 = 400;
 /// One call in so many is followed by work.
 const WORK: u32 = 3;
 
 /// A thread that makes random calls.
-pub(super) struct Worker<'a> {
-    world: &'a World,
-    thread: &'a Thread,
+pub(crate) struct Worker<'a, F: Face> {
+    world: &'a World<F>,
+    pub thread: &'a F,
     me: usize,
     rng: Rng,
     /// Those of the creations so far.
-    pub faults: Vec<Option<Fault>>,
+    faults: Vec<Option<Fault>>,
 }
 
-impl<'a> Worker<'a> {
-    pub fn new(world: &'a World, thread: &'a Thread, me: usize, rng: Rng) -> Self {
+impl<'a, F: Face> Worker<'a, F> {
+    pub fn new(world: &'a World<F>, thread: &'a F, me: usize, rng: Rng) -> Self {
         Worker { world, thread, me, rng, faults: Vec::new() }
+    }
+
+    /// All threads are at rest.
+    pub fn leave(self) -> Left {
+        Left::of(self.thread, self.faults)
     }
 
     /// Now and then keeps the GIL for a while, and polls.
@@ -47,8 +52,8 @@ impl<'a> Worker<'a> {
             return;
         }
         for _ in 0..self.rng.u32(1..=POLLS) {
-            (0..SPINS).for_each(|_| std::hint::spin_loop());
-            if self.thread.eval_breaker_poll().is_err() {
+            (0..self.world.spins).for_each(|_| std::hint::spin_loop());
+            if self.thread.poll().is_err() {
                 return thread::yield_now();
             }
         }
@@ -63,13 +68,13 @@ impl<'a> Worker<'a> {
                 OpKind::NewInterpreterFromConfig => self.create(),
                 OpKind::ThreadStateNew => self.new_tstate(wild),
                 OpKind::SaveThread if wild || self.thread.current().is_some() => {
-                    let _ = self.thread.save_thread();
+                    let _ = self.thread.save();
                     true
                 }
                 OpKind::SaveThread => false,
-                OpKind::EvalBreakerPoll => self.thread.eval_breaker_poll().is_ok(),
+                OpKind::EvalBreakerPoll => self.thread.poll().is_ok(),
                 OpKind::ThreadStateSwap if self.rng.u8(0..3) == 0 => {
-                    let _ = self.thread.thread_state_swap(None);
+                    let _ = self.thread.swap(None);
                     true
                 }
                 OpKind::EndInterpreter
@@ -126,12 +131,12 @@ impl<'a> Worker<'a> {
     }
 
     /// A thread state with which such a call makes sense; if it is wild, any.
-    fn tstate(&mut self, kind: OpKind, wild: bool) -> Option<Tstate> {
+    fn tstate(&mut self, kind: OpKind, wild: bool) -> Option<F::Tstate> {
         let current = self.thread.current();
         let registry = self.world.registry();
         let here = current.and_then(|t| registry.interp_of(t));
-        let mine = |k: &Known| k.bound == Some(self.me) && !k.cleared;
-        let sensible = |k: &Known| match kind {
+        let mine = |k: &Known<F>| k.bound == Some(self.me) && !k.cleared;
+        let sensible = |k: &Known<F>| match kind {
             OpKind::EndInterpreter => {
                 Some(k.tstate) == current && Some(&k.interp) != registry.interps.first()
             }
@@ -170,17 +175,17 @@ impl<'a> Worker<'a> {
         };
         let listed = registry.tstates.iter().filter(|k| wild || sensible(k)).map(|k| k.tstate);
         let dead = registry.dead_tstates.iter().copied().filter(|_| wild);
-        let found: Vec<Tstate> = listed.chain(dead).collect();
+        let found: Vec<F::Tstate> = listed.chain(dead).collect();
         drop(registry);
         self.rng.choice(found)
     }
 
-    fn use_tstate(&mut self, kind: OpKind, tstate: Tstate) {
+    fn use_tstate(&mut self, kind: OpKind, tstate: F::Tstate) {
         let (thread, me) = (self.thread, self.me);
         match kind {
             OpKind::EndInterpreter => {
                 let interp = self.world.registry().interp_of(tstate);
-                if thread.end_interpreter(tstate).is_ok() {
+                if thread.end(tstate).is_ok() {
                     let mut registry = self.world.registry();
                     registry.remove(tstate);
                     interp.into_iter().for_each(|i| registry.remove_interp(i));
@@ -189,23 +194,23 @@ impl<'a> Worker<'a> {
                 }
             }
             OpKind::ThreadStateBind => {
-                if thread.thread_state_bind(tstate).is_ok() {
+                if thread.bind(tstate).is_ok() {
                     self.world.registry().change(tstate, |k| k.bound = Some(me));
                 }
             }
             OpKind::ThreadStateClear => {
-                if thread.thread_state_clear(tstate).is_ok() {
+                if thread.clear(tstate).is_ok() {
                     self.world.registry().change(tstate, |k| k.cleared = true);
                 }
             }
             OpKind::ThreadStateDelete => {
-                if thread.thread_state_delete(tstate).is_ok() {
+                if thread.delete(tstate).is_ok() {
                     self.world.registry().remove(tstate);
                     release(&self.world.tstates);
                 }
             }
-            OpKind::ThreadStateSwap => drop(thread.thread_state_swap(Some(tstate))),
-            OpKind::RestoreThread => drop(thread.restore_thread(tstate)),
+            OpKind::ThreadStateSwap => drop(thread.swap(Some(tstate))),
+            OpKind::RestoreThread => drop(thread.restore(tstate)),
             OpKind::NewInterpreterFromConfig
             | OpKind::ThreadStateNew
             | OpKind::SaveThread
@@ -242,9 +247,9 @@ impl<'a> Worker<'a> {
         }
         let registry = self.world.registry();
         let dead = registry.dead_interps.iter().copied().filter(|_| wild);
-        let interps: Vec<Interp> = registry.interps.iter().copied().chain(dead).collect();
+        let interps: Vec<F::Interp> = registry.interps.iter().copied().chain(dead).collect();
         drop(registry);
-        let made = self.rng.choice(interps).map(|interp| (interp, self.thread.thread_state_new(interp)));
+        let made = self.rng.choice(interps).map(|interp| (interp, self.thread.new_tstate(interp)));
         match made {
             Some((interp, Ok(Some(tstate)))) => {
                 let known = Known { tstate, interp, bound: None, cleared: false };
@@ -265,9 +270,9 @@ impl<'a> Worker<'a> {
         }
         let config = self.config();
         let fails = self.rng.u8(0..4) == 0;
-        let mut fault = if fails { self.rng.choice(Fault::ALL) } else { None };
+        let fault = if fails { self.rng.choice(Fault::ALL) } else { None };
         self.faults.push(fault);
-        match self.thread.new_interpreter_with(&config, &mut fault) {
+        match self.thread.create(&config, fault) {
             Ok((interp, tstate)) => {
                 let mut registry = self.world.registry();
                 registry.interps.push(interp);

@@ -231,7 +231,11 @@ impl Generator {
             OpKind::NewInterpreter => Op::NewInterpreter { fault: self.fault() },
             OpKind::ThreadStateDeleteCurrent => Op::ThreadStateDeleteCurrent,
             OpKind::AcquireThread => Op::AcquireThread(self.own_tstate(r, h)),
-            OpKind::ReleaseThread => Op::ReleaseThread(r.thread(h).current.unwrap_or_else(|| self.tstate())),
+            OpKind::ReleaseThread => {
+                let any = self.tstate();
+                let current = r.thread(h).current.filter(|_| self.rng.u8(0..8) != 0);
+                Op::ReleaseThread(current.unwrap_or(any))
+            }
             OpKind::GilStateEnsure => {
                 let named = r.thread(h).gilstate.map(|t| r.tstate(t).interp);
                 let any = self.interp();

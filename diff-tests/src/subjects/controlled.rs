@@ -112,8 +112,10 @@ impl Subject for Controlled {
     fn reset(&mut self, threads: u8) -> Result<(), SubjectError> {
         self.stop()?;
         if self.scheduler.len() < usize::from(threads) {
+            let records = Records::default();
             self.scheduler = Scheduler::new(
-                (0..threads).map(|_| -> Box<dyn FnMut(Command) -> Answered> { Box::new(body()) }),
+                (0..threads)
+                    .map(|_| -> Box<dyn FnMut(Command) -> Answered> { Box::new(body(records.clone())) }),
             );
         }
         let runtime = self.attach(0, Command::Start)?;

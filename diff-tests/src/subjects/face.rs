@@ -1,62 +1,19 @@
 //! What the two builds of the implementation have in common, though their types differ:
-//! a call by handles, its answer, and an observation by slots.
+//! threads that make calls, slots for handles, and an observation by slots.
 
 /// Defines all of it for one build.
 macro_rules! face {
     ($build:ident) => {
         use crate::subject::{Event, SubjectError};
         use crate::subjects::slots::Slots;
+        use calls::{Answer, Call, Records, perform, settings};
         use cloister_specs::{
-            Fault, GilView, InterpId, InterpView, InterpreterConfig, Observation, Op, Refusal, Reply,
-            ThreadId, ThreadView, TstateId, TstateView,
+            Fault, GilView, InterpId, InterpView, Observation, Op, Refusal, Reply, ThreadId, ThreadView,
+            TstateId, TstateView,
         };
-        use $build::{AttachError, Interp, Runtime, Serial, Settings, Snapshot, Thread, Tstate};
+        use $build::{AttachError, Interp, Runtime, Serial, Snapshot, Thread, Tstate};
 
-        /// A call by handles.
-        #[derive(Clone, Copy, Debug)]
-        enum Call {
-            Create(InterpreterConfig, Option<Fault>),
-            End(Tstate),
-            New(Interp),
-            Bind(Tstate),
-            Swap(Option<Tstate>),
-            Clear(Tstate),
-            Delete(Tstate),
-            Save,
-            Restore(Tstate),
-            Poll,
-        }
-
-        /// An answer by handles.
-        #[derive(Clone, Copy, Debug)]
-        enum Answer {
-            Done,
-            Created(Interp, Tstate),
-            Failed(cloister_specs::CreationError),
-            Tstate(Option<Tstate>),
-        }
-
-        /// Performs a call.
-        fn perform(thread: &Thread, call: Call) -> Result<Answer, Refusal> {
-            let done = |()| Answer::Done;
-            match call {
-                Call::Create(config, mut fault) => {
-                    Ok(match thread.new_interpreter_with(&config, &mut fault) {
-                        Ok((interp, tstate)) => Answer::Created(interp, tstate),
-                        Err(error) => Answer::Failed(error),
-                    })
-                }
-                Call::End(t) => thread.end_interpreter(t).map(done),
-                Call::New(i) => thread.thread_state_new(i).map(Answer::Tstate),
-                Call::Bind(t) => thread.thread_state_bind(t).map(done),
-                Call::Swap(t) => thread.thread_state_swap(t).map(Answer::Tstate),
-                Call::Clear(t) => thread.thread_state_clear(t).map(done),
-                Call::Delete(t) => thread.thread_state_delete(t).map(done),
-                Call::Save => thread.save_thread().map(|t| Answer::Tstate(Some(t))),
-                Call::Restore(t) => thread.restore_thread(t).map(done),
-                Call::Poll => thread.eval_breaker_poll().map(done),
-            }
-        }
+        crate::subjects::calls::calls!($build);
 
         /// What a thread of the subject is told.
         enum Command {
@@ -97,11 +54,12 @@ macro_rules! face {
         }
 
         /// What a thread of the subject does with its commands.
-        fn body() -> impl FnMut(Command) -> Answered + 'static {
+        fn body(records: Records) -> impl FnMut(Command) -> Answered + 'static {
             let mut attached: Option<Thread> = None;
             move |command| match command {
                 Command::Start => {
-                    Answered::Attached(Runtime::start(Settings::default()).map(|(runtime, thread)| {
+                    records.clear();
+                    Answered::Attached(Runtime::start(settings()).map(|(runtime, thread)| {
                         let serial = attached.insert(thread).serial();
                         (runtime, serial)
                     }))
@@ -117,7 +75,7 @@ macro_rules! face {
                 Command::Call(call) => match &attached {
                     None => Answered::Unattached,
                     Some(thread) => {
-                        let result = perform(thread, call);
+                        let result = perform(thread, call, &records);
                         Answered::Returned(result, Seen::by(thread))
                     }
                 },
@@ -183,16 +141,41 @@ macro_rules! face {
                     Op::SaveThread => Call::Save,
                     Op::RestoreThread(t) => Call::Restore(tstate(t)),
                     Op::EvalBreakerPoll => Call::Poll,
+                    Op::NewInterpreter { fault } => Call::CreateLegacy(fault),
+                    Op::ThreadStateDeleteCurrent => Call::DeleteCurrent,
+                    Op::AcquireThread(t) => Call::Acquire(tstate(t)),
+                    Op::ReleaseThread(t) => Call::Release(tstate(t)),
+                    Op::GilStateEnsure { interp, fails } => {
+                        Call::Ensure(self.interps.handle(interp.0), fails.then_some(Fault::TstateAlloc))
+                    }
+                    Op::GilStateRelease(state) => Call::ReleaseEnsured(state),
+                    Op::GilStateCheck => Call::Check,
+                    Op::AddPendingCall { interp, call } => {
+                        Call::Add(interp.map(|i| self.interps.handle(i.0)), call)
+                    }
+                    Op::MakePendingCalls => Call::Make,
                     other => return Err(lost(format!("{other} cannot be performed yet"))),
                 };
                 let lists = match call {
-                    Call::Create(..) | Call::End(_) | Call::New(_) | Call::Delete(_) => true,
+                    Call::Create(..)
+                    | Call::CreateLegacy(_)
+                    | Call::End(_)
+                    | Call::New(_)
+                    | Call::Delete(_)
+                    | Call::DeleteCurrent
+                    | Call::Ensure(..)
+                    | Call::ReleaseEnsured(_) => true,
                     Call::Bind(_)
                     | Call::Swap(_)
                     | Call::Clear(_)
                     | Call::Save
                     | Call::Restore(_)
-                    | Call::Poll => false,
+                    | Call::Poll
+                    | Call::Acquire(_)
+                    | Call::Release(_)
+                    | Call::Check
+                    | Call::Add(..)
+                    | Call::Make => false,
                 };
                 self.making[usize::from(thread)] = Making { at, made: None, lists };
                 Ok(call)
@@ -273,6 +256,11 @@ macro_rules! face {
                 Ok(match answer {
                     Answer::Done => Reply::Done,
                     Answer::Failed(error) => Reply::Failed(error),
+                    Answer::Ensured(state) => Reply::Ensured(state),
+                    Answer::NotEnsured => Reply::NotEnsured,
+                    Answer::Is(yes) => Reply::Is(yes),
+                    Answer::Full => Reply::Full,
+                    Answer::Ran { calls, failed } => Reply::Ran { calls, failed },
                     Answer::Tstate(t) => Reply::Tstate(t.map(named).transpose()?),
                     Answer::Created(i, t) => {
                         let interp = self.interps.slot(i.serial().get()).map(InterpId);

@@ -4,6 +4,7 @@
 //! every wait ends when the harness says so. [`Plain`] runs the plain build on one OS
 //! thread for each logical thread, and takes only calls that do not wait.
 
+mod calls;
 mod controlled;
 mod face;
 mod model;

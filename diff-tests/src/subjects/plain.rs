@@ -76,11 +76,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn spawn() -> Result<Self, SubjectError> {
+    fn spawn(records: Records) -> Result<Self, SubjectError> {
         let mailbox = Arc::new(Mailbox::default());
         let theirs = Arc::clone(&mailbox);
         let work = move || {
-            let mut body = body();
+            let mut body = body(records);
             loop {
                 theirs.listen();
                 let Some(command) = theirs.with(|post| post.command.take()) else {
@@ -132,6 +132,7 @@ impl Worker {
 /// The implementation, its threads free, but one at a time.
 pub struct Plain {
     workers: Vec<Worker>,
+    records: Records,
     runtime: Option<Runtime>,
     threads: Vec<Serial>,
     currents: Vec<Option<Serial>>,
@@ -143,6 +144,7 @@ impl Plain {
     pub fn new() -> Self {
         Plain {
             workers: Vec::new(),
+            records: Records::default(),
             runtime: None,
             threads: Vec::new(),
             currents: Vec::new(),
@@ -213,7 +215,7 @@ impl Subject for Plain {
     fn reset(&mut self, threads: u8) -> Result<(), SubjectError> {
         self.stop()?;
         while self.workers.len() < usize::from(threads) {
-            self.workers.push(Worker::spawn()?);
+            self.workers.push(Worker::spawn(self.records.clone())?);
         }
         let runtime = self.attach(0, Command::Start)?;
         for thread in 1..threads {

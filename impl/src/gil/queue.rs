@@ -7,12 +7,12 @@
 
 use super::{FREE, Gil, Queued};
 use crate::faults::Seeded;
+use crate::sync::atomic::Ordering;
 use crate::sync::{self, Condvar, Guard, Mutex, Woken, barrier};
 use crate::thread::Thread;
 use crate::trace::Event;
 use crate::tstate::Tstate;
 use cloister_specs::Parking;
-use std::sync::atomic::Ordering;
 
 /// Who is in it, and what they wait on.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Gil {
         //= specs/rules/gil.md#gil-8
         //# Taking a GIL MUST reset the request that the taker would see.
         if !thread.seeded(Seeded::TakeKeepsRequest) {
-            self.request.store(false, Ordering::Relaxed);
+            self.unrequest();
         }
         self.conceal(counts);
     }
@@ -125,12 +125,13 @@ impl Gil {
     //= specs/rules/gil.md#gil-7
     //# Once a waiter has asked, the holder of that GIL MUST see the request.
     fn ask(&self, thread: &Thread, tstate: Tstate) {
-        if !thread.seeded(Seeded::RequestPerInterpreter) {
-            self.request.store(true, Ordering::Relaxed);
-        } else if let Some(interp) = tstate.slot.interp() {
-            interp.slot.own.request.store(true, Ordering::Relaxed);
-        }
+        // Who sees the request hands the GIL over, and that comes later in the trace.
         thread.trace(|| Event::Requested(self.named(tstate)));
+        if !thread.seeded(Seeded::RequestPerInterpreter) {
+            self.request();
+        } else if let Some(interp) = tstate.slot.interp() {
+            interp.slot.own.request();
+        }
     }
 
     /// `drop_gil` where there is a queue, after [`Gil::try_drop`].
@@ -153,7 +154,7 @@ impl Gil {
         if !skipped && self.requested() && self.lock.last_holder.is(tstate.serial) {
             //= specs/rules/gil.md#gil-10
             //# A thread in the forced switch MUST have another thread that is about to take that GIL.
-            self.request.store(false, Ordering::Relaxed);
+            self.unrequest();
             counts.sleepers += 1;
             thread.trace(|| Event::SwitchWaitBegin(self.named(tstate)));
             counts.dozing += 1;

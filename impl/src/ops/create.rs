@@ -73,6 +73,25 @@ impl Thread {
         self.returned(result)
     }
 
+    /// `Py_NewInterpreter`: [`Thread::new_interpreter_from_config`] with the legacy
+    /// configuration; `None` (NULL) if it fails.
+    pub fn new_interpreter(&self) -> Option<(Interp, Tstate)> {
+        self.new_legacy_interpreter_with(&mut ())
+    }
+
+    /// [`Thread::new_interpreter`], with faults.
+    pub fn new_legacy_interpreter_with(&self, faults: &mut impl CreationFaults) -> Option<(Interp, Tstate)> {
+        self.called(OpKind::NewInterpreter, ());
+        //= specs/rules/life.md#life-16
+        //# NewInterpreter MUST create with the legacy configuration.
+        let isolated = self.seeded(Seeded::NewInterpreterIsolates);
+        let config = if isolated { InterpreterConfig::ISOLATED } else { InterpreterConfig::LEGACY };
+        //= specs/rules/life.md#life-17
+        //# A NewInterpreter that fails MUST answer NULL, and MUST NOT end the process.
+        let result = Ok::<_, CreationError>(self.create(&config, faults).ok());
+        self.returned(result).ok().flatten()
+    }
+
     fn create(
         &self,
         config: &InterpreterConfig,
@@ -94,8 +113,13 @@ impl Thread {
             //# current and its GIL held.
             Ok(()) => {
                 let lists = self.inner().lists();
+                let mut ring = interp.slot.ring.lock();
+                if let Some(gil) = interp.slot.gil.load() {
+                    ring.open(interp.serial, gil);
+                }
                 interp.slot.set_phase(Phase::Live);
                 self.effect(Effect::Live(interp.serial));
+                drop(ring);
                 drop(lists);
                 Ok((interp, tstate))
             }
@@ -157,7 +181,8 @@ impl Thread {
         };
         let caller = Caller { save: self.current(), gilstate: self.gilstate() };
         let mut lists = self.inner().lists();
-        let Ok(interp) = lists.new_interp(self.inner().serial(), interp_slot, config) else {
+        let capacity = self.inner().settings().pending_capacity;
+        let Ok(interp) = lists.new_interp(self.inner().serial(), interp_slot, config, capacity) else {
             TSTATES.give(tstate_slot);
             INTERPS.give(interp_slot);
             return Err(CreationError::NoMemory);

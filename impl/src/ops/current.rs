@@ -2,6 +2,7 @@
 
 use crate::faults::Seeded;
 use crate::gil::Gil;
+use crate::pending::Ran;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Refusal, Rule};
@@ -41,6 +42,48 @@ impl Thread {
         Ok(self.returned(result)?)
     }
 
+    /// `PyEval_AcquireThread`: takes the GIL of a thread state, and makes it current.
+    ///
+    /// # Errors
+    ///
+    /// GIL-17: there is a current thread state. GIL-12: it was deleted. TLS-4: it is not
+    /// bound to this thread. TLS-6: it was cleared. LIFE-13: its interpreter is not live.
+    //= specs/rules/gil.md#gil-18
+    //# AcquireThread MUST NOT answer before the caller holds the GIL of the thread state, and MUST make
+    //# it current.
+    pub fn acquire_thread(&self, tstate: Tstate) -> Result<(), Refusal> {
+        self.called(OpKind::AcquireThread, tstate);
+        //= specs/rules/gil.md#gil-17
+        //# A thread MUST NOT acquire a thread state while it has a current one.
+        let result = if self.current().is_some() { Err(Rule::Gil17) } else { self.attach(tstate) };
+        Ok(self.returned(result)?)
+    }
+
+    /// `PyEval_ReleaseThread`: takes the current thread state away, which must be this one,
+    /// and drops its GIL. If another thread asked for the GIL, waits until it was taken.
+    ///
+    /// # Errors
+    ///
+    /// GIL-12: it was deleted. GIL-19: it is not this thread's current one.
+    pub fn release_thread(&self, tstate: Tstate) -> Result<(), Refusal> {
+        self.called(OpKind::ReleaseThread, tstate);
+        let result = self.release_current(tstate);
+        Ok(self.returned(result)?)
+    }
+
+    //= specs/rules/gil.md#gil-20
+    //# ReleaseThread MUST leave no thread state current, and have dropped its GIL.
+    fn release_current(&self, tstate: Tstate) -> Result<(), Rule> {
+        self.listed(tstate)?;
+        //= specs/rules/gil.md#gil-19
+        //# A thread MUST release the thread state that is current.
+        let current = self.current().ok_or(Rule::Gil19)?;
+        if current != tstate && !self.seeded(Seeded::ReleaseTakesAny) {
+            return Err(Rule::Gil19);
+        }
+        self.detach(current).map(|_| ())
+    }
+
     /// `PyThreadState_Swap`: drops the GIL of the current thread state, if there is one,
     /// takes that of the given one, if one is given, makes it current, and answers the
     /// one that was.
@@ -65,37 +108,50 @@ impl Thread {
         Ok(self.returned(result)?)
     }
 
-    /// `_Py_HandlePending`, behind the test of the eval breaker: if somebody asked for the
-    /// GIL, hands it over and takes it back.
+    /// `_Py_HandlePending`, behind the test of the eval breaker: if there are pending calls
+    /// that this thread may run here, runs them; if then somebody asked for the GIL, hands
+    /// it over and takes it back. A pending call that failed is answered at once.
     ///
     /// # Errors
     ///
     /// TLS-18: there is no current thread state.
     #[inline]
-    pub fn eval_breaker_poll(&self) -> Result<(), Refusal> {
+    pub fn eval_breaker_poll(&self) -> Result<Ran, Refusal> {
         //= specs/rules/tls.md#tls-18
         //# A thread MUST have a current thread state, and hold its GIL, when it polls the eval breaker.
-        let requested = match self.current() {
+        let disturbed = match self.current() {
             None => Err(Rule::Tls18),
-            Some(tstate) => self.gil_of(tstate).map(|gil| (tstate, gil, gil.requested())),
+            Some(tstate) => self.gil_of(tstate).map(|gil| (tstate, gil, gil.disturbed())),
         };
         //= specs/rules/gil.md#gil-14
         //# A poll that sees no request MUST NOT change anything.
-        match requested {
-            Ok((_, _, false)) => Ok(()),
-            Ok((tstate, gil, true)) => {
-                self.hand_over(tstate, gil);
-                Ok(())
-            }
+        match disturbed {
+            Ok((_, _, false)) => Ok(Ran::NOTHING),
+            Ok((tstate, gil, true)) => Ok(self.handle_pending(tstate, gil)),
             Err(rule) => Err(rule.into()),
         }
     }
 
+    /// A poll that has something to look at, though it need not concern this thread.
+    #[cold]
+    #[inline(never)]
+    fn handle_pending(&self, tstate: Tstate, gil: &'static Gil) -> Ran {
+        let pending = tstate.slot.interp().filter(|interp| self.sees_pending(*interp));
+        if pending.is_none() && !gil.requested() {
+            return Ran::NOTHING;
+        }
+        self.called(OpKind::EvalBreakerPoll, ());
+        let ran = pending.map_or(Ran::NOTHING, |interp| self.run_pending(tstate, interp));
+        if !ran.failed && gil.requested() {
+            self.hand_over(tstate, gil);
+        }
+        let result = Ok::<Ran, Rule>(ran);
+        self.returned(result).unwrap_or(ran)
+    }
+
     //= specs/rules/gil.md#gil-13
     //# A poll that sees a request MUST hand the GIL over and come back with the same thread state current.
-    #[cold]
     fn hand_over(&self, tstate: Tstate, gil: &'static Gil) {
-        self.called(OpKind::EvalBreakerPoll, ());
         self.use_held(tstate);
         if !self.seeded(Seeded::PollStaysCurrent) {
             self.leave(tstate);
@@ -104,12 +160,11 @@ impl Thread {
         gil.take(self, tstate);
         self.enter(tstate);
         self.done_with(tstate);
-        let _ = self.returned(Ok::<(), Rule>(()));
     }
 
     /// Takes the current thread state away, and drops its GIL.
     #[inline]
-    fn detach(&self, tstate: Tstate) -> Result<Tstate, Rule> {
+    pub(super) fn detach(&self, tstate: Tstate) -> Result<Tstate, Rule> {
         let gil = self.gil_of(tstate)?;
         self.use_held(tstate);
         self.leave(tstate);
@@ -123,9 +178,9 @@ impl Thread {
     //# RestoreThread and Swap MUST NOT answer before the caller holds the GIL of the thread state they
     //# make current.
     #[inline]
-    fn attach(&self, tstate: Tstate) -> Result<(), Rule> {
+    pub(super) fn attach(&self, tstate: Tstate) -> Result<(), Rule> {
         self.may_enter(tstate)?;
-        let gil = self.gil_of(tstate)?;
+        let gil = self.gil_to_enter(tstate)?;
         if gil.claim() {
             self.recheck(tstate, gil)?;
             gil.settle(self, tstate);
@@ -149,14 +204,15 @@ impl Thread {
     /// Swaps from one thread state to another.
     #[inline]
     fn exchange(&self, old: Tstate, new: Tstate) -> Result<(), Rule> {
-        // Looked up before the check: the slot may be used again at any time, and if it then
-        // holds `new`, it held it here. Where both share this GIL there is no second check.
-        let to = self.gil_of(new);
         self.may_enter(new)?;
-        let (from, to) = (self.gil_of(old)?, to?);
+        let (from, to) = (self.gil_of(old)?, self.gil_to_enter(new)?);
         //= specs/rules/gil.md#gil-3
         //# Outside a call, a thread MUST NOT hold a GIL other than that of its current thread state.
         if std::ptr::eq(from, to) {
+            // It may have gone before its GIL was looked at, which is then another's.
+            if !new.listed() {
+                return Err(Rule::Gil12);
+            }
             self.use_held(new);
             self.leave_for(old, new);
             from.drop(self, old, false);
@@ -190,5 +246,26 @@ impl Thread {
     fn leave_for(&self, old: Tstate, new: Tstate) {
         self.use_held(old);
         self.leave(if self.seeded(Seeded::SwapLeavesWrong) { new } else { old });
+    }
+
+    /// [`Thread::restore_thread`] of a thread state that was made and bound by this thread
+    /// through the safe face, for when that need not wait: answers whether it is current now.
+    ///
+    /// Who may clear it needs this GIL, and so does who may end its interpreter; holding it,
+    /// that the thread state is alive says the rest.
+    #[inline]
+    pub(crate) fn restore_own(&self, tstate: Tstate) -> bool {
+        let Some(gil) = tstate.slot.gil.load() else { return false };
+        if self.current().is_some() || !gil.claim() {
+            return false;
+        }
+        if !tstate.alive() || !tstate.listed() {
+            gil.give_back();
+            return false;
+        }
+        self.called(OpKind::RestoreThread, tstate);
+        gil.settle(self, tstate);
+        self.enter(tstate);
+        self.returned(Ok::<(), Rule>(())).is_ok()
     }
 }

@@ -1,15 +1,17 @@
 //! The end of an interpreter.
 
 use crate::faults::Seeded;
+use crate::pending::PendingFn;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::Tstate;
 use cloister_specs::{OpKind, Phase, Refusal, Rule, StatusBits};
-use std::sync::atomic::Ordering;
+use std::collections::VecDeque;
 
 impl Thread {
     /// `Py_EndInterpreter`: ends the interpreter of the current thread state, which must
-    /// be its only one. Never waits.
+    /// be its only one. Its pending calls are dropped. Never waits.
     ///
     /// # Errors
     ///
@@ -18,10 +20,13 @@ impl Thread {
     pub fn end_interpreter(&self, tstate: Tstate) -> Result<(), Refusal> {
         self.called(OpKind::EndInterpreter, tstate);
         let result = self.end(tstate);
-        Ok(self.returned(result)?)
+        let told = self.returned(result.as_ref().map(|_| ()).map_err(|rule| *rule));
+        // What is left of its pending calls may call anything when it is let go.
+        drop(result);
+        Ok(told?)
     }
 
-    fn end(&self, tstate: Tstate) -> Result<(), Rule> {
+    fn end(&self, tstate: Tstate) -> Result<VecDeque<PendingFn>, Rule> {
         let lists = self.inner().lists();
         self.listed(tstate)?;
         //= specs/rules/life.md#life-9
@@ -41,10 +46,13 @@ impl Thread {
             return Err(Rule::Life10);
         }
         let gil = self.gil_of(tstate)?;
+        let mut ring = interp.slot.ring.lock();
+        let left = ring.close();
         interp.slot.set_phase(Phase::Finalizing);
         self.finalize(tstate);
         self.use_held(tstate);
         self.effect(Effect::Ending { interp: interp.serial, tstate: tstate.serial });
+        drop(ring);
         drop(lists);
 
         self.leave(tstate);
@@ -62,7 +70,7 @@ impl Thread {
         }
         lists.free(interp);
         self.effect(Effect::Ended { interp: interp.serial, tstate: tstate.serial });
-        Ok(())
+        Ok(left)
     }
 
     /// Clears the caller's own thread state, under the list lock.

@@ -3,10 +3,10 @@
 use crate::faults::Seeded;
 use crate::gil::Gil;
 use crate::interp::Interp;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
 use cloister_specs::Rule;
-use std::sync::atomic::Ordering;
 
 impl Thread {
     /// May this thread make this thread state current?
@@ -72,6 +72,19 @@ impl Thread {
     #[inline]
     pub(super) fn gil_of(&self, tstate: Tstate) -> Result<&'static Gil, Rule> {
         tstate.slot.gil.load().ok_or(Rule::Life13)
+    }
+
+    /// The GIL of a thread state that [`Thread::may_enter`] let pass.
+    ///
+    /// It may have been deleted since, and its slot be that of a creation which has no GIL yet.
+    #[inline]
+    pub(super) fn gil_to_enter(&self, tstate: Tstate) -> Result<&'static Gil, Rule> {
+        tstate.slot.gil.load().ok_or_else(|| self.no_gil_to_enter(tstate))
+    }
+
+    #[cold]
+    fn no_gil_to_enter(&self, tstate: Tstate) -> Rule {
+        self.may_enter(tstate).err().unwrap_or(Rule::Life13)
     }
 
     /// Marks a thread state whose GIL this thread does not hold, before it waits; fails

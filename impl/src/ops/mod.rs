@@ -7,13 +7,19 @@
 //! *In use*: while a call may wait it marks the thread states that it works on, and
 //! [`Thread::thread_state_clear`](crate::Thread::thread_state_clear) refuses them. A mark is
 //! set under the list lock, or while holding the GIL of the thread state; clearing needs
-//! both. A call that does not wait needs no mark, since it holds the GIL; but one that ends its
+//! both. A run of pending calls marks its thread state apart, since its calls may save and
+//! restore it. A call that does not wait needs no mark, since it holds the GIL; but one that ends its
 //! own thread state marks it, since deleting that needs no GIL.
 
 mod create;
 mod current;
 mod end;
+mod gilstate;
 mod guards;
+mod pending;
 mod tstates;
 
 pub use create::CreationFaults;
+pub use gilstate::EnsureError;
+
+pub(crate) use pending::Addition;

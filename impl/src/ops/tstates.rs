@@ -1,12 +1,14 @@
 //! The life of a thread state: new, bound, cleared, deleted.
 
+use super::create::CreationFaults;
 use crate::faults::Seeded;
 use crate::interp::Interp;
+use crate::lists::Lists;
+use crate::sync::atomic::Ordering;
 use crate::thread::Thread;
 use crate::trace::Effect;
 use crate::tstate::{TSTATES, Tstate};
-use cloister_specs::{OpKind, Refusal, Rule, StatusBits};
-use std::sync::atomic::Ordering;
+use cloister_specs::{Fault, OpKind, Refusal, Rule, StatusBits};
 
 impl Thread {
     /// `_PyThreadState_New`: a thread state of this interpreter, bound to no thread;
@@ -23,25 +25,37 @@ impl Thread {
 
     fn new_in(&self, interp: Interp) -> Result<Option<Tstate>, Rule> {
         let mut lists = self.inner().lists();
+        let tstate = self.list_in(&mut lists, interp, &mut ())?;
+        if let Some(tstate) = tstate {
+            self.effect(Effect::Listed { tstate: tstate.serial, interp: interp.serial });
+        }
+        Ok(tstate)
+    }
+
+    /// Lists a thread state of this interpreter; none if memory ran out.
+    pub(super) fn list_in(
+        &self,
+        lists: &mut Lists,
+        interp: Interp,
+        faults: &mut impl CreationFaults,
+    ) -> Result<Option<Tstate>, Rule> {
         if !interp.listed_in(self.inner().serial()) {
             return Err(Rule::Gil12);
         }
         if !interp.slot.live() {
             return Err(Rule::Life13);
         }
+        if faults.fails(Fault::TstateAlloc) {
+            return Ok(None);
+        }
         let Ok(slot) = self.allocate(&TSTATES) else {
             return Ok(None);
         };
-        match lists.new_tstate(interp, slot) {
-            Ok(tstate) => {
-                self.effect(Effect::Listed { tstate: tstate.serial, interp: interp.serial });
-                Ok(Some(tstate))
-            }
-            Err(_) => {
-                TSTATES.give(slot);
-                Ok(None)
-            }
+        let tstate = lists.new_tstate(interp, slot);
+        if tstate.is_err() {
+            TSTATES.give(slot);
         }
+        Ok(tstate.ok())
     }
 
     /// `_PyThreadState_Bind`: binds a thread state to this thread, and lets an empty
@@ -139,7 +153,9 @@ impl Thread {
     //= specs/rules/tls.md#tls-13
     //# A thread state MUST NOT be cleared or deleted while a call of another thread still uses it.
     fn used_by_another(&self, tstate: Tstate) -> bool {
-        tstate.slot.in_use.load(Ordering::Acquire) && !tstate.slot.thread.is(self.serial())
+        let used =
+            tstate.slot.in_use.load(Ordering::Acquire) || tstate.slot.runs_calls.load(Ordering::Acquire);
+        used && !tstate.slot.thread.is(self.serial())
     }
 
     /// `PyThreadState_Delete`: the thread state is no more, and no gilstate slot names it.
@@ -175,6 +191,45 @@ impl Thread {
         if !self.interp_of(tstate)?.slot.live() {
             return Err(Rule::Life13);
         }
+        self.unbind_gilstate(tstate);
+        lists.delete(tstate);
+        self.effect(Effect::Deleted(tstate.serial));
+        Ok(())
+    }
+
+    /// `PyThreadState_Clear` of the current thread state and `PyThreadState_DeleteCurrent`:
+    /// it is no more, and its GIL is dropped. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// TLS-21: there is no current thread state.
+    pub fn thread_state_delete_current(&self) -> Result<(), Refusal> {
+        self.called(OpKind::ThreadStateDeleteCurrent, ());
+        //= specs/rules/tls.md#tls-21
+        //# A thread MUST have a current thread state when it deletes its current one.
+        let tstate = self.current().ok_or(Rule::Tls21);
+        let result = tstate.and_then(|t| self.delete_own(t));
+        Ok(self.returned(result)?)
+    }
+
+    /// Clears and deletes the current thread state, and drops its GIL.
+    //= specs/rules/tls.md#tls-22
+    //# DeleteCurrent MUST leave the thread without a thread state in either place, current or named, and
+    //# have dropped its GIL.
+    pub(super) fn delete_own(&self, tstate: Tstate) -> Result<(), Rule> {
+        let gil = self.gil_of(tstate)?;
+        let lists = self.inner().lists();
+        self.finalize(tstate);
+        self.use_held(tstate);
+        self.effect(Effect::Cleared(tstate.serial));
+        drop(lists);
+
+        self.leave(tstate);
+        if !self.seeded(Seeded::DeleteCurrentKeepsGil) {
+            gil.drop(self, tstate, true);
+        }
+
+        let mut lists = self.inner().lists();
         self.unbind_gilstate(tstate);
         lists.delete(tstate);
         self.effect(Effect::Deleted(tstate.serial));

@@ -4,9 +4,10 @@
 //! what the other wrote. One comes by often and calls [`light`] between its write and its
 //! read, the other seldom and calls [`heavy`]. Where the kernel can run a full barrier on
 //! every core that runs a thread of this process (Linux, `membarrier`), `light` only
-//! keeps the compiler from reordering; elsewhere both are full fences.
+//! keeps the compiler from reordering; elsewhere, and in explored mode, both are full fences.
 
-use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
+use super::backend::sync::atomic::fence;
+use std::sync::atomic::{AtomicU8, Ordering, compiler_fence};
 
 const UNKNOWN: u8 = 0;
 const SYMMETRIC: u8 = 1;
@@ -40,7 +41,7 @@ pub(crate) fn heavy() {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(target_os = "linux", not(any(miri, feature = "loom", feature = "shuttle"))))]
 mod kernel {
     fn membarrier(command: libc::c_int) -> bool {
         let (flags, cpu): (libc::c_uint, libc::c_int) = (0, 0);
@@ -57,7 +58,7 @@ mod kernel {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, feature = "loom", feature = "shuttle")))))]
 mod kernel {
     pub(super) fn register() -> bool {
         false

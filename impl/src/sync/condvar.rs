@@ -1,8 +1,9 @@
 //! Condition variables whose waits say what they wait for.
 
 use super::Guard;
+use super::backend::sync;
 use cloister_specs::Parking;
-use std::sync::{self, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 #[cfg(feature = "controlled")]
@@ -68,6 +69,11 @@ impl Condvar {
                 control::Wake::Call | control::Wake::Signalled | control::Wake::Spurious => Woken::Early,
             };
             return (mutex.lock(), woken);
+        }
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if super::explored::expires() {
+            drop(guard);
+            return (mutex.lock(), Woken::Expired);
         }
         let _ = (mutex, parking);
         let (guard, result) = self.os.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! A mutex that knows no poison: nothing here panics while it holds one.
 
-use std::sync::{self, PoisonError};
+use super::backend::sync;
+use std::sync::PoisonError;
 
 /// A lock around a value.
 #[derive(Debug, Default)]
@@ -10,7 +11,13 @@ pub(crate) struct Mutex<T>(sync::Mutex<T>);
 pub(crate) type Guard<'a, T> = sync::MutexGuard<'a, T>;
 
 impl<T> Mutex<T> {
+    #[cfg(not(feature = "loom"))]
     pub(crate) const fn new(value: T) -> Self {
+        Mutex(sync::Mutex::new(value))
+    }
+
+    #[cfg(feature = "loom")]
+    pub(crate) fn new(value: T) -> Self {
         Mutex(sync::Mutex::new(value))
     }
 

@@ -1,7 +1,7 @@
 //! An atomic `Option<&'static T>`.
 
+use super::atomic::{AtomicPtr, Ordering};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Names a static value, or nothing.
 #[derive(Debug)]

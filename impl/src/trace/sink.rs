@@ -2,10 +2,9 @@
 
 use super::{Event, Stamped};
 use crate::runtime::{Inner, Runtime};
-use crate::serial::{AtomicSerial, Serial};
-use crate::sync::Mutex;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::serial::Serial;
+use crate::sync::plain::{AtomicU64, Mutex, MutexGuard, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 static STAMP: AtomicU64 = AtomicU64::new(0);
 
@@ -15,7 +14,7 @@ pub(crate) struct Sink(Arc<Buffer>);
 
 #[derive(Default)]
 struct Buffer {
-    thread: AtomicSerial,
+    thread: OnceLock<Serial>,
     events: Mutex<Vec<Stamped>>,
 }
 
@@ -29,14 +28,20 @@ impl Sink {
     }
 
     pub(crate) fn of(&self, thread: Serial) {
-        self.0.thread.store(Some(thread));
+        let _ = self.0.thread.set(thread);
     }
 
     pub(crate) fn tell(&self, event: Event) {
         let stamp = STAMP.fetch_add(1, Ordering::SeqCst);
-        if let Some(thread) = self.0.thread.load() {
-            self.0.events.lock().push(Stamped { stamp, thread, event });
+        if let Some(thread) = self.0.thread.get().copied() {
+            self.0.events().push(Stamped { stamp, thread, event });
         }
+    }
+}
+
+impl Buffer {
+    fn events(&self) -> MutexGuard<'_, Vec<Stamped>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,7 +70,7 @@ impl Runtime {
         {
             let mut lists = self.inner().lists();
             for sink in &lists.sinks.0 {
-                events.append(&mut sink.0.events.lock());
+                events.append(&mut sink.0.events());
             }
             lists.sinks.0.retain(|sink| Arc::strong_count(&sink.0) > 1);
         }

@@ -70,6 +70,8 @@ pub struct Scope {
     pub ensures: u8,
     /// How many calls are added to a ring at most.
     pub queued: u8,
+    /// How many calls a run has made at most when another one is added.
+    pub ran: u8,
     /// How many references to an id are held at most.
     pub references: u8,
     /// Only this rule counts; `None`: all.
@@ -105,6 +107,7 @@ impl Scope {
             pending: PendingCall::ALL.to_vec(),
             ensures: 2,
             queued: RING as u8 + 1,
+            ran: 2,
             references: 1,
             only: None,
         }
@@ -207,6 +210,7 @@ impl Scope {
                     .into_iter()
                     .for_each(|state| offer(Op::GilStateRelease(state), None)),
                 OpKind::GilStateCheck => offer(Op::GilStateCheck, None),
+                OpKind::AddPendingCall if r.threads.iter().any(|x| x.ran.len() > self.ran as usize) => {}
                 OpKind::AddPendingCall => {
                     for call in &self.pending {
                         let rings = std::iter::once(None).chain(interps().map(Some));

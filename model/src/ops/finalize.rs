@@ -4,7 +4,7 @@ use cloister_specs::{MAIN, Reply, Rule, StatusBits, ThreadId, TstateId};
 
 use super::eval::detach;
 use super::thread::Kept;
-use crate::design::{DaemonThreads, Design};
+use crate::design::{DaemonThreads, Design, FinishPending};
 use crate::label::{End, Label};
 use crate::machine::Flow;
 use crate::ring::Ring;
@@ -41,7 +41,14 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn final_set(&mut self, d: &Design, t: TstateId) -> Flow {
+    pub(crate) fn final_set(&mut self, d: &Design, h: ThreadId, t: TstateId) -> Flow {
+        match d.finish_pending {
+            // One more was added since it looked.
+            FinishPending::All if self.has_calls(h, t) => {
+                return Flow::Goto(Label::FinishJoin(End { tstate: t, main: true }));
+            }
+            FinishPending::All | FinishPending::UntilFailure => {}
+        }
         self.begin_finalizing(MAIN, t);
         match d.daemon_threads {
             DaemonThreads::Exit | DaemonThreads::Hang => Flow::Goto(Label::FinalOthers(t)),

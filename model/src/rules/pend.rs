@@ -80,7 +80,11 @@ fn runner(s: &Step) -> Option<TstateId> {
     let h = s.mv.thread();
     let inside = runs(s.before.thread(h)).next().map(|run| run.tstate);
     let ending = s.before.thread(h).stack.into_iter().find_map(|l| match l {
-        Label::FinishTake(e) | Label::FinishAttach(e) | Label::FinishPend(e) => Some(e.tstate),
+        Label::FinishLook(e)
+        | Label::FinishTake(e)
+        | Label::FinishAttach(e)
+        | Label::FinishJoin(e)
+        | Label::FinishPend(e) => Some(e.tstate),
         Label::FinishWait { end, .. } => Some(end.tstate),
         Label::OutsideSwap(o) | Label::OutsideEnd(o) => Some(o.head),
         _ => None,

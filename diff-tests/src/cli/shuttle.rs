@@ -1,0 +1,117 @@
+//! `cloister shuttle`: random programs under random schedules, each checked with the model.
+
+use serde::Serialize;
+
+use super::args::ShuttleArgs;
+use super::lockstep::somewhere;
+use super::{CliError, Context, Exit, write_json};
+use crate::explored::shuttled::{Found, Plan, SCHEDULES, Tally, explore};
+use crate::table::Table;
+
+/// What is written as JSON.
+#[derive(Debug, Serialize)]
+pub struct ShuttleReport {
+    /// That of the first program.
+    pub seed: u64,
+    /// Calls by each thread of a program.
+    pub calls_each: u32,
+    /// Programs.
+    pub programs: u64,
+    /// Uniform schedules.
+    pub uniform: u64,
+    /// Schedules of PCT.
+    pub pct: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Calls that the model accepted.
+    pub accepted: u64,
+    /// Calls that it refused.
+    pub refused: u64,
+    /// Waits for a GIL.
+    pub waits: u64,
+    /// Requests for a GIL.
+    pub requests: u64,
+    /// Forced switches.
+    pub switches: u64,
+    /// What was wrong, if anything.
+    pub failure: Option<String>,
+}
+
+impl ShuttleReport {
+    fn new(plan: &Plan, tally: &Tally, failure: Option<&Found>) -> Self {
+        let happened = &tally.happened;
+        ShuttleReport {
+            seed: plan.seed,
+            calls_each: plan.calls,
+            programs: tally.programs,
+            uniform: tally.uniform,
+            pct: tally.pct,
+            events: happened.events,
+            accepted: happened.accepted,
+            refused: happened.refused,
+            waits: happened.waits,
+            requests: happened.requests,
+            switches: happened.switches,
+            failure: failure.map(ToString::to_string),
+        }
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(["what", "how many"]).numbers(1);
+        let rows = [
+            ("programs", self.programs),
+            ("uniform schedules", self.uniform),
+            ("schedules of PCT", self.pct),
+            ("events", self.events),
+            ("calls accepted", self.accepted),
+            ("calls refused", self.refused),
+            ("waits for a GIL", self.waits),
+            ("requests", self.requests),
+            ("forced switches", self.switches),
+        ];
+        for (what, how_many) in rows {
+            table.row([what.to_string(), how_many.to_string()]);
+        }
+        table
+    }
+
+    /// Did enough happen to say something?
+    const fn is_rich(&self) -> bool {
+        self.waits > 0 && self.requests > 0 && self.switches > 0 && self.refused > 0
+    }
+}
+
+/// Explores, and tells what happened.
+pub fn run(args: ShuttleArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    let seed = args.seed.unwrap_or_else(somewhere);
+    let plan = Plan { calls: args.calls, ..Plan::new(seed, args.schedules) };
+    writeln!(context.out, "seed {seed}, {} schedules\n", plan.schedules)?;
+    let bar = context.progress.stage("shuttle", Some(plan.schedules));
+    let mut tally = Tally::default();
+    let found = explore(&plan, &mut tally, &context.progress.flag(), &mut |n| _ = bar.advance(n));
+    bar.finish(&format!("{} schedules accepted", tally.schedules()));
+    let report = ShuttleReport::new(&plan, &tally, found.as_ref().err().map(|f| &**f));
+    write!(context.out, "{}", report.table())?;
+    if let Err(found) = &found {
+        writeln!(context.out, "\n{found}")?;
+        let all = 2 * SCHEDULES;
+        let Found { seed, .. } = **found;
+        let calls = plan.calls;
+        writeln!(
+            context.out,
+            "\nonce more: cloister shuttle --seed {seed} --schedules {all} --calls {calls}"
+        )?;
+    }
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+    }
+    Ok(match (found.is_ok(), context.progress.interrupted()) {
+        (false, _) => Exit::Failed,
+        (true, true) => Exit::Interrupted,
+        (true, false) if report.is_rich() || plan.schedules < SCHEDULES => Exit::Ok,
+        (true, false) => {
+            writeln!(context.out, "\ntoo little happened to say anything")?;
+            Exit::Failed
+        }
+    })
+}

@@ -1,0 +1,102 @@
+//! Random programs under random schedules: a sample of what `cloister shuttle` does at length.
+
+use cloister_diff_tests::explored::Failure;
+use cloister_diff_tests::explored::shuttled::{Found, Plan, Tally, explore};
+use cloister_diff_tests::free_running::Reason;
+use cloister_shuttled::faults::Seeded;
+use cloister_specs::Rule;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+const SCHEDULES: u64 = 2_000;
+
+fn explored(plan: &Plan) -> (Tally, Result<(), Box<Found>>) {
+    let mut tally = Tally::default();
+    let result = explore(plan, &mut tally, &Arc::default(), &mut |_| ());
+    (tally, result)
+}
+
+#[test]
+fn what_threads_do_in_random_schedules_is_a_run_of_the_model() {
+    let (tally, result) = explored(&Plan::new(1, SCHEDULES));
+    if let Err(found) = result {
+        panic!("{found}");
+    }
+    let happened = &tally.happened;
+    assert_eq!(tally.schedules(), SCHEDULES);
+    assert_eq!(happened.runs, SCHEDULES);
+    assert!(tally.uniform >= SCHEDULES / 3 && tally.pct >= SCHEDULES / 3, "{tally:?}");
+    assert!(tally.programs >= SCHEDULES / 40, "{tally:?}");
+    assert!(happened.calls >= 20 * SCHEDULES, "{tally:?}");
+    assert!(happened.events >= 3 * happened.calls, "{tally:?}");
+    assert!(happened.waits >= SCHEDULES, "{tally:?}");
+    assert!(happened.requests >= SCHEDULES, "{tally:?}");
+    assert!(happened.switches >= SCHEDULES, "{tally:?}");
+    assert!(happened.refused >= SCHEDULES && happened.refused < happened.accepted, "{tally:?}");
+    assert_eq!(happened.spurious, 0, "{tally:?}");
+    assert!(happened.reordered <= happened.events / 100, "{tally:?}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_schedules() {
+    let plan = Plan::new(7, 200);
+    let (one, other) = (explored(&plan), explored(&plan));
+    assert_eq!(one, other);
+    assert_ne!(one.0.happened, explored(&Plan::new(8, 200)).0.happened);
+}
+
+#[test]
+fn nothing_is_explored_once_it_is_to_stop() {
+    let (mut tally, stop) = (Tally::default(), Arc::new(AtomicBool::new(true)));
+    assert_eq!(explore(&Plan::new(1, SCHEDULES), &mut tally, &stop, &mut |_| ()), Ok(()));
+    assert_eq!(tally, Tally::default());
+    stop.store(false, Relaxed);
+    let stopping = Arc::clone(&stop);
+    let mut told = 0;
+    let mut progress = |schedules| {
+        told += schedules;
+        stopping.store(told >= 60, Relaxed);
+    };
+    assert_eq!(explore(&Plan::new(1, SCHEDULES), &mut tally, &stop, &mut progress), Ok(()));
+    assert_eq!((tally.schedules(), told), (60, 60));
+}
+
+#[test]
+fn shuttle_finds_every_seeded_fault() {
+    for fault in Seeded::ALL.iter().copied() {
+        let (tally, result) = explored(&Plan { seeded: Some(fault), ..Plan::new(1, SCHEDULES) });
+        let Err(found) = result else { panic!("{}: {tally:?}", fault.name()) };
+        let right = match (fault, &found.failure) {
+            (Seeded::DropLosesSignal, Failure::Stuck(why)) => why.contains("deadlock"),
+            (Seeded::ForcedSwitchSkipped | Seeded::RequestPerInterpreter, failure) => {
+                reason(failure) == Some(&Reason::SwitchSkipped)
+            }
+            (Seeded::ClearIgnoresUse, failure) => reason(failure) == Some(&Reason::Refuses(Rule::Tls13)),
+            (Seeded::BindRebinds, failure) => reason(failure) == Some(&Reason::Refuses(Rule::Tls3)),
+            (Seeded::SwapIgnoresThread, failure) => reason(failure) == Some(&Reason::Refuses(Rule::Tls4)),
+            (Seeded::GilValueFirst | Seeded::SwapAnswersNew, failure) => {
+                matches!(reason(failure), Some(Reason::Replies { .. }))
+            }
+            (_, failure) => !matches!(failure, Failure::NotSetUp(_)),
+        };
+        assert!(right, "{}: {found}", fault.name());
+    }
+}
+
+#[test]
+fn a_fault_is_found_again_from_the_seed_that_is_told() {
+    let plan = Plan { seeded: Some(Seeded::FailedCreationKeepsSlot), ..Plan::new(1, SCHEDULES) };
+    let (_, found) = explored(&plan);
+    let found = found.unwrap_err();
+    assert!(found.seed > plan.seed, "{found}");
+    let (tally, again) = explored(&Plan { seed: found.seed, ..plan });
+    assert_eq!(again, Err(found));
+    assert_eq!(tally.programs, 1);
+}
+
+fn reason(failure: &Failure) -> Option<&Reason> {
+    match failure {
+        Failure::NotAccepted(mismatch) => Some(&mismatch.reason),
+        Failure::Stuck(_) | Failure::NotSetUp(_) => None,
+    }
+}

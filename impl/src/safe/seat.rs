@@ -1,0 +1,149 @@
+//! An OS thread in an interpreter, and its going away and coming back.
+
+use super::desk::Desk;
+use super::error::Error;
+use super::interpreter::Interpreter;
+use super::shared::{Away, Entry, Shared};
+use crate::interp::Interp;
+use crate::thread::Thread;
+use crate::tstate::Tstate;
+use cloister_specs::{InterpreterConfig, Refusal};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// An OS thread in a runtime.
+pub(super) struct Member {
+    pub(super) thread: Thread,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// An OS thread in an interpreter.
+pub(super) struct Seat {
+    interp: Interp,
+    tstate: Tstate,
+    member: Rc<Member>,
+    shared: Arc<Shared>,
+    pub(super) entry: Arc<Entry>,
+}
+
+impl Seat {
+    pub(super) fn new(member: &Rc<Member>, entry: Arc<Entry>) -> Rc<Seat> {
+        let (interp, tstate) = (entry.interp, entry.tstate);
+        let (member, shared) = (Rc::clone(member), Arc::clone(&member.shared));
+        Rc::new(Seat { interp, tstate, member, shared, entry })
+    }
+
+    #[inline]
+    pub(super) fn interp(&self) -> Interp {
+        self.interp
+    }
+
+    #[inline]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    #[inline]
+    pub(super) fn thread(&self) -> &Thread {
+        &self.member.thread
+    }
+
+    pub(super) fn member(&self) -> &Rc<Member> {
+        &self.member
+    }
+
+    #[inline]
+    pub(super) fn tstate(&self) -> Tstate {
+        self.tstate
+    }
+
+    #[inline]
+    pub(super) fn restore(&self) -> Result<(), Refusal> {
+        self.thread().restore_thread(self.tstate)
+    }
+
+    /// Hands the GIL over if somebody asked for it.
+    #[inline]
+    pub(super) fn poll(&self) {
+        must(self.thread().eval_breaker_poll());
+    }
+
+    /// Leaves it for a while: it stays in use, its GIL is dropped.
+    pub(super) fn detach(&self) -> Detached<'_> {
+        let away = self.entry.leave_for_now();
+        //= specs/rules/gil.md#gil-16
+        //# SaveThread MUST answer with the thread state that was current, leave none current, and have
+        //# dropped its GIL.
+        must(self.thread().save_thread());
+        Detached { seat: self, _away: away }
+    }
+
+    /// Goes to another interpreter of the same runtime for a while.
+    pub(super) fn swap(&self, desk: &Desk, interp: &Interpreter) -> Result<Swapped<'_>, Error> {
+        if !Arc::ptr_eq(self.shared(), interp.shared()) {
+            return Err(Error::OtherRuntime);
+        }
+        let away = self.entry.leave_for_now();
+        let inner = desk.take_seat(&self.member, interp, |seat| {
+            //= specs/rules/tls.md#tls-20
+            //# Swap MUST answer with the thread state that was current before, and make the given one current.
+            self.thread().thread_state_swap(Some(seat.tstate)).map(|_| ())
+        })?;
+        Ok(Swapped { outer: self, inner, _away: away })
+    }
+
+    /// Creates an interpreter, and comes back.
+    pub(super) fn create(&self, desk: &Desk, config: &InterpreterConfig) -> Result<Interpreter, Error> {
+        if self.shared().closed() {
+            return Err(Error::Ended);
+        }
+        let _away = self.entry.leave_for_now();
+        let interp = desk.created(&self.member, config)?;
+        must(self.thread().thread_state_swap(Some(self.tstate)));
+        Ok(interp)
+    }
+}
+
+/// Between leaving a seat and coming back.
+pub(super) struct Detached<'s> {
+    seat: &'s Seat,
+    _away: Away<'s>,
+}
+
+impl Drop for Detached<'_> {
+    fn drop(&mut self) {
+        must(self.seat.restore());
+    }
+}
+
+/// Attached to another interpreter.
+pub(super) struct Swapped<'s> {
+    outer: &'s Seat,
+    inner: Rc<Seat>,
+    _away: Away<'s>,
+}
+
+impl Swapped<'_> {
+    pub(super) fn inner(&self) -> &Seat {
+        &self.inner
+    }
+}
+
+impl Drop for Swapped<'_> {
+    fn drop(&mut self) {
+        must(self.outer.thread().thread_state_swap(Some(self.outer.tstate)));
+    }
+}
+
+/// A seat that its OS thread left for a while is nobody else's to take away, so coming back
+/// is never refused. If it were, a token would stand for a GIL that is not held.
+#[inline]
+pub(super) fn must<T>(result: Result<T, Refusal>) -> T {
+    result.unwrap_or_else(|refusal| lost(refusal))
+}
+
+#[cold]
+fn lost(refusal: Refusal) -> ! {
+    eprintln!("cloister: a fault of the runtime: {refusal}");
+    std::process::abort()
+}
