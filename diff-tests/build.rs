@@ -1,5 +1,5 @@
-//! Exports the pthread functions that `cpython::interpose` and `cpython::os_threads` put
-//! in place of libc's, so that a libpython that is loaded at run time calls them.
+//! Exports the functions that `cpython::interpose`, `os_threads` and `waited` put in place
+//! of libc's, so that a libpython that is loaded at run time calls them.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -14,6 +14,8 @@ fn main() {
         "pthread_create",
         "pthread_detach",
         "pthread_exit",
+        "sem_wait",
+        "sem_post",
     ] {
         println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
     }

@@ -147,6 +147,33 @@ fn an_end_that_has_begun_lets_threads_go_on_but_not_begin() {
     assert_eq!(seen(&comes_out(&mut cpython, &ended)), (None, None));
 }
 
+//= specs/rules/fin.md#fin-7
+//= type=test
+//# An end MUST wait for the threads of the interpreter that are no daemons before anything of it is torn down.
+//= specs/rules/fin.md#fin-18
+//= type=test
+//# While an end waits for threads, thread states of its interpreter MAY be made current as before.
+#[test]
+fn an_end_waits_for_a_thread_that_is_no_daemon() {
+    let Some(mut cpython) = modelled() else { return };
+    for (begin, end) in [("", "Finalize"), ("T0: NewInterpreter at t3 => 1 t3\n", "EndInterpreter(t3)")] {
+        let current = if begin.is_empty() { "t0" } else { "t3" };
+        let waits = format!(
+            "{begin}T0: StartThread at t1 => t1\nT0: SaveThread => {current}\nT1: RunThread(t1) => done\n\
+             T1: SaveThread => t1\nT0: RestoreThread({current}) => done\nT0: {end} => parked threads\n\
+             T1: RestoreThread(t1) => done\nT1: EvalBreakerPoll => done\n"
+        );
+        comes_out(&mut cpython, &waits);
+        let seen_there = cpython.observe().expect("stopped");
+        assert_eq!(seen_there.interps.last().expect("there is one").phase, Some(Phase::Ending));
+        let ended = comes_out(
+            &mut cpython,
+            &format!("{waits}T1: ThreadStateDeleteCurrent => done\nT0: .. step => done"),
+        );
+        assert_eq!(seen(&ended).0, None, "{end}");
+    }
+}
+
 /// FIN-11. The thread state is part of the main interpreter, and can be looked at after it.
 #[test]
 fn a_thread_that_comes_back_after_the_end_exits() {

@@ -107,7 +107,7 @@ fn start_thread(api: &Api, daemon: bool, fails: bool, at: Option<TstateId>) -> R
     }
     let region = choose(at)?.1;
     memory::prepare(Plan { interp: None, tstate: Some(Allot::In(region)) });
-    let started = started::start(api, region.tstate(), fails);
+    let started = started::start(api, region.tstate(), daemon, fails);
     memory::forget_plan();
     match started {
         Ok(()) => Ok(Outcome::Tstate(region.tstate())),

@@ -46,6 +46,7 @@ mod script;
 mod slots;
 mod started;
 mod trap;
+mod waited;
 mod wire;
 mod witnesses;
 

@@ -13,36 +13,57 @@ use super::{
     os_threads::{self, Kept},
     pending,
     perform::{self, Outcome},
+    waited,
 };
 use cloister_specs::{Op, Reply, Start};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Mutex, PoisonError},
+};
 
-static KEPT: Mutex<Vec<(Address, Kept)>> = Mutex::new(Vec::new());
+/// A thread that was started and does not run yet.
+struct Thread {
+    tstate: Address,
+    daemon: bool,
+    kept: Kept,
+}
+
+thread_local! {
+    /// Is an end to wait for the thread that the calling one is about to run?
+    static WAITED_FOR: Cell<bool> = const { Cell::new(false) };
+}
+
+static STARTED: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 static SERVE: Method = Method::without_arguments(c"serve", serve);
 
 /// Starts a thread whose thread state will lie at this address.
-pub fn start(api: &Api, tstate: Address, fails: bool) -> Result<(), String> {
+pub fn start(api: &Api, tstate: Address, daemon: bool, fails: bool) -> Result<(), String> {
     let start = functions::get(|f| f.start_new_thread)?;
     let call = || api.call(start, &[api.new_function(&SERVE), api.no_arguments()]);
+    if !daemon {
+        waited::prepare(api);
+    }
     if fails {
         os_threads::fail_next();
     }
     let (answer, kept) = os_threads::keeping(call);
     answer?;
-    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    all.retain(|(at, _)| *at != tstate);
-    all.push((tstate, kept.ok_or("no OS thread was asked for")?));
+    let kept = kept.ok_or("no OS thread was asked for")?;
+    let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|thread| thread.tstate != tstate);
+    all.push(Thread { tstate, daemon, kept });
     Ok(())
 }
 
 /// Runs the thread of this thread state in the calling one, up to its end.
 pub fn run(tstate: Address) -> Result<(), String> {
-    let kept = {
-        let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = all.iter().position(|(at, _)| *at == tstate).ok_or("this thread state was not started")?;
-        all.swap_remove(at).1
+    let thread = {
+        let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = all.iter().position(|t| t.tstate == tstate).ok_or("this thread state was not started")?;
+        all.swap_remove(at)
     };
-    kept.run();
+    WAITED_FOR.set(!thread.daemon);
+    thread.kept.run();
     Ok(())
 }
 
@@ -52,7 +73,8 @@ unsafe extern "C" fn serve(_: Address, _: Address) -> Address {
         interpose::hold_after(0);
         let mine = api.current();
         let life = baton::with(|run| run.slots.life(mine));
-        let mut answer = Outcome::Plain(Reply::Done);
+        let registered = if WAITED_FOR.replace(false) { waited::register(api) } else { Ok(()) };
+        let mut answer = registered.map_or_else(Outcome::Senseless, |()| Outcome::Plain(Reply::Done));
         loop {
             let task = baton::stop(me, baton::Report::Answered(answer));
             if let Some(hold) = ends(&task)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cloister_model::label::Label;
-use cloister_model::{Design, Grain, Ring, Runtime};
+use cloister_model::{Design, Grain, Ring, Runtime, Started};
 use cloister_specs::{
     Fault, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Phase, ThreadId, TstateId,
 };
@@ -79,8 +79,13 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
 /// Calls that are left out in some states, since the model does not say what CPython does then.
 fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
     match op {
-        // An end waits for other threads than daemons in Python code, which polls as it does.
-        Op::StartThread { daemon, .. } => !daemon,
+        // An end waits for one thread after the other, and for one that runs; the model, for all at once.
+        Op::StartThread { daemon, .. } => {
+            let i = r.own_current(d, h).map(|t| r.tstate(t).interp);
+            !daemon && i.is_some_and(|i| r.tstates_of(i).any(|t| is_joined(r, t)))
+        }
+        // CPython says so when it clears the thread state, the model when it is gone.
+        Op::ThreadStateClear(t) | Op::ThreadStateBind(t) => is_joined(r, *t),
         // An unknown id raises an exception, and without a current thread state there is
         // nowhere to: CPython reads address 0.
         Op::InterpreterLookUpId(id) => {
@@ -108,10 +113,22 @@ fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
             let running = r.interp(r.tstate(*t).interp).running;
             running.is_some_and(|x| x != *t)
         }
-        Op::Finalize => lets_others_in(r, MAIN),
-        Op::EndInterpreter(t) => lets_others_in(r, r.tstate(*t).interp),
+        Op::Finalize => lets_others_in(r, MAIN) || waits_for_one_to_run(r, MAIN),
+        Op::EndInterpreter(t) => {
+            let i = r.tstate(*t).interp;
+            lets_others_in(r, i) || waits_for_one_to_run(r, i)
+        }
         _ => false,
     }
+}
+
+fn is_joined(r: &Runtime, t: TstateId) -> bool {
+    r.tstate(t).started == Some(Started::Joined)
+}
+
+fn waits_for_one_to_run(r: &Runtime, i: InterpId) -> bool {
+    let begins = |t| r.threads.iter().any(|x| x.stack[0] == Label::RunAttach(t));
+    r.tstates_of(i).any(|t| is_joined(r, t) && (r.tstate(t).thread.is_none() || begins(t)))
 }
 
 fn runs(r: &Runtime, t: TstateId) -> bool {

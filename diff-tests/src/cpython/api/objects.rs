@@ -44,6 +44,10 @@ functions! {
     get_attr: c"PyObject_GetAttrString" => fn(Address, *const c_char) -> Address;
     call: c"PyObject_CallObject" => fn(Address, Address) -> Address;
     str: c"PyObject_Str" => fn(Address) -> Address;
+    modules: c"PyImport_GetModuleDict" => fn() -> Address;
+    new_module: c"PyModule_New" => fn(*const c_char) -> Address;
+    set_attr: c"PyObject_SetAttrString" => fn(Address, *const c_char, Address) -> c_int;
+    dict_set: c"PyDict_SetItemString" => fn(Address, *const c_char, Address) -> c_int;
     new_function: c"PyCFunction_NewEx" => fn(*const Method, Address, Address) -> Address;
     repr: c"PyObject_Repr" => fn(Address) -> Address;
     raised: c"PyErr_GetRaisedException" => fn() -> Address;
@@ -175,6 +179,42 @@ impl Api {
     pub fn unicode(&self, value: &CStr) -> Address {
         // SAFETY: see above.
         unsafe { (self.objects.unicode)(value.as_ptr()) }
+    }
+
+    /// A module that the interpreter has imported; borrowed.
+    pub fn module(&self, name: &CStr) -> Option<Address> {
+        // SAFETY: see above.
+        let found = unsafe { (self.objects.dict_get)((self.objects.modules)(), name.as_ptr()) };
+        (found != 0).then_some(found)
+    }
+
+    /// Puts a new module with one attribute, which it releases, where imported ones are.
+    pub fn new_module(&self, name: &CStr, attribute: &CStr, value: Address) {
+        // SAFETY: see above.
+        unsafe {
+            let module = (self.objects.new_module)(name.as_ptr());
+            (self.objects.set_attr)(module, attribute.as_ptr(), value);
+            (self.objects.dict_set)((self.objects.modules)(), name.as_ptr(), module);
+            (self.objects.decref)(module);
+            (self.objects.decref)(value);
+        }
+    }
+
+    /// Calls a method without arguments: the object that is answered, or the text of the exception.
+    pub fn call_method(&self, object: Address, name: &CStr) -> Result<Address, String> {
+        // SAFETY: see above.
+        unsafe {
+            let method = (self.objects.get_attr)(object, name.as_ptr());
+            let result = if method == 0 { 0 } else { (self.objects.call)(method, 0) };
+            (self.objects.decref)(method);
+            if result == 0 { Err(self.take_error()) } else { Ok(result) }
+        }
+    }
+
+    /// `Py_DecRef`.
+    pub fn release_object(&self, object: Address) {
+        // SAFETY: see above.
+        unsafe { (self.objects.decref)(object) };
     }
 
     /// Calls a function with arguments, which it releases: the integer that is answered (a
