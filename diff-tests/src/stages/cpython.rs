@@ -95,7 +95,7 @@ fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
         // Of several thread states, the id takes the youngest and `destroy` the oldest; the
         // model does not know their age. The end is fatal in any case (LIFE-10).
         Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => {
-            r.tstates_of(*i).count() > 1 || lets_others_in(r, *i)
+            r.tstates_of(*i).count() > 1 || lets_others_in(r, *i) || waits_for_one_to_run(r, *i)
         }
         // To end an interpreter through a thread state that polls is fatal, because it has a
         // frame; the model has no frames.
