@@ -92,7 +92,7 @@ impl Runtime {
             Label::AcquireAttach(t) => self.acquire_attach(t),
             Label::ReleaseThreadDrop(t) => self.release_thread_drop(t),
 
-            Label::EnsureAttach(e) => self.ensure_attach(e),
+            Label::EnsureAttach(e) => self.ensure_attach(d, h, e),
             Label::EnsureDone(e) => self.ensure_done(e),
             Label::ReleaseDrop(t) => self.release_drop(t),
 

@@ -170,6 +170,10 @@ impl Runtime {
             Err(_) | Ok(()) => {}
         }
         let entry = self.own_current(d, h);
+        if entry.is_some_and(|t| !self.listed(t)) && looks_at_current(&start.op) {
+            self.dead = Some(Rule::Gil12);
+            return Outcome::Died(Rule::Gil12);
+        }
         let thread = self.thread_mut(h);
         thread.entry = entry;
         thread.entry_gilstate = thread.gilstate;
@@ -324,4 +328,19 @@ impl Runtime {
     pub(crate) fn strikes(fault: Option<Fault>, here: Fault) -> bool {
         fault == Some(here)
     }
+}
+
+/// Does this call look at the thread state that is current, before anything else?
+const fn looks_at_current(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::ThreadStateNew(_)
+            | Op::ThreadStateBind(_)
+            | Op::GilStateCheck
+            | Op::AddPendingCall { .. }
+            | Op::Initialize
+            | Op::InterpreterLookUpId(_)
+            | Op::InterpreterRequireIdRef { .. }
+            | Op::InterpreterIdIncref(_)
+    )
 }

@@ -7,7 +7,7 @@
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_void},
+    ffi::{CStr, c_char, c_int, c_void},
     os::unix::ffi::OsStrExt,
     path::Path,
 };
@@ -64,16 +64,14 @@ pub type PendingFunction = unsafe extern "C" fn(*mut c_void) -> c_int;
 /// `Py_AuditHookFunction`.
 pub type AuditHook = unsafe extern "C" fn(*const c_char, Address, *mut c_void) -> c_int;
 
-const PY_FILE_INPUT: c_int = 257;
-
 macro_rules! functions {
     ($($name:ident: $($symbol:literal)|+ => fn($($arg:ty),*) $(-> $ret:ty)?;)*) => {
-        struct Functions {
+        pub(super) struct Functions {
             $($name: unsafe extern "C" fn($($arg),*) $(-> $ret)?,)*
         }
 
         impl Functions {
-            fn load(library: &Library) -> Result<Self, String> {
+            pub(super) fn load(library: &Library) -> Result<Self, String> {
                 Ok(Functions { $(
                     // SAFETY: the type is that of the function of this name in pyport's headers.
                     $name: unsafe { symbol(library, &[$($symbol),+]) }?,
@@ -82,6 +80,10 @@ macro_rules! functions {
         }
     };
 }
+
+mod objects;
+
+pub use objects::Method;
 
 functions! {
     audit_hook: c"PySys_AddAuditHook" => fn(AuditHook, *mut c_void) -> c_int;
@@ -114,15 +116,22 @@ functions! {
     thread_ident: c"PyThread_get_thread_ident" => fn() -> u64;
     get_allocator: c"PyMem_GetAllocator" => fn(c_int, *mut RawAllocator);
     set_allocator: c"PyMem_SetAllocator" => fn(c_int, *const RawAllocator);
-    compile: c"Py_CompileString" => fn(*const c_char, *const c_char, c_int) -> Address;
-    eval_code: c"PyEval_EvalCode" => fn(Address, Address, Address) -> Address;
-    dict_new: c"PyDict_New" => fn() -> Address;
-    decref: c"Py_DecRef" => fn(Address);
     err_no_memory: c"PyErr_NoMemory" => fn() -> Address;
     err_clear: c"PyErr_Clear" => fn();
     gc_disable: c"PyGC_Disable" => fn() -> c_int;
-    tuple_get_item: c"PyTuple_GetItem" => fn(Address, isize) -> Address;
-    utf8: c"PyUnicode_AsUTF8" => fn(Address) -> *const c_char;
+    is_initialized: c"Py_IsInitialized" => fn() -> c_int;
+    finalize: c"Py_FinalizeEx" => fn() -> c_int;
+    interp_id: c"PyInterpreterState_GetID" => fn(Address) -> i64;
+    look_up_id: c"_PyInterpreterState_LookUpID" => fn(i64) -> Address;
+    require_idref: c"_PyInterpreterState_RequireIDRef" => fn(Address, c_int);
+    id_incref: c"_PyInterpreterState_IDIncref" => fn(Address) -> c_int;
+    id_decref: c"_PyInterpreterState_IDDecref" => fn(Address);
+    set_running: c"_PyInterpreterState_SetRunningMain" => fn(Address) -> c_int;
+    set_not_running: c"_PyInterpreterState_SetNotRunningMain" => fn(Address);
+    interp_of_thread: c"PyThreadState_GetInterpreter" => fn(Address) -> Address;
+    before_fork: c"PyOS_BeforeFork" => fn();
+    after_fork_child: c"PyOS_AfterFork_Child" => fn();
+    after_fork_parent: c"PyOS_AfterFork_Parent" => fn();
 }
 
 /// # Safety
@@ -146,6 +155,9 @@ pub struct Api {
     bind: Option<unsafe extern "C" fn(Address)>,
     /// `_PyEval_AddPendingCall`, which is no public function.
     add_pending: Option<AddPending>,
+    /// `_PyThreadState_DeleteExcept`; 3.13 keeps it to itself.
+    delete_except: Option<unsafe extern "C" fn(Address)>,
+    objects: objects::Functions,
 }
 
 type AddPending = unsafe extern "C" fn(Address, PendingFunction, *mut c_void, c_int) -> c_int;
@@ -212,8 +224,34 @@ calls! {
     clear_error => err_clear();
     /// `PyGC_Disable`, in the interpreter of the current thread state.
     disable_gc => gc_disable() -> c_int;
+    /// `Py_IsInitialized`.
+    is_initialized => is_initialized() -> c_int;
+    /// `Py_FinalizeEx`.
+    finalize => finalize() -> c_int;
+    /// `PyInterpreterState_GetID`.
+    interp_id => interp_id(interp: Address) -> i64;
+    /// `_PyInterpreterState_LookUpID`: 0 with an exception if there is none.
+    look_up_id => look_up_id(id: i64) -> Address;
+    /// `_PyInterpreterState_RequireIDRef`.
+    require_idref => require_idref(interp: Address, required: c_int);
+    /// `_PyInterpreterState_IDIncref`.
+    id_incref => id_incref(interp: Address) -> c_int;
+    /// `_PyInterpreterState_IDDecref`.
+    id_decref => id_decref(interp: Address);
+    /// `_PyInterpreterState_SetRunningMain`.
+    set_running => set_running(interp: Address) -> c_int;
+    /// `_PyInterpreterState_SetNotRunningMain`.
+    set_not_running => set_not_running(interp: Address);
+    /// `PyThreadState_GetInterpreter`.
+    interp_of_thread => interp_of_thread(tstate: Address) -> Address;
     /// Adds a hook for the whole process; before the initialization.
     add_audit_hook => audit_hook(hook: AuditHook, context: *mut c_void) -> c_int;
+    /// `PyOS_BeforeFork`.
+    before_fork => before_fork();
+    /// `PyOS_AfterFork_Child`.
+    after_fork_child => after_fork_child();
+    /// `PyOS_AfterFork_Parent`.
+    after_fork_parent => after_fork_parent();
 }
 
 impl Api {
@@ -228,7 +266,10 @@ impl Api {
         // SAFETY: `int _PyEval_AddPendingCall(PyInterpreterState *, int (*)(void *), void *, int)`;
         // 3.13's answer is an enum with the same values.
         let add_pending = unsafe { symbol(&library, &[c"_PyEval_AddPendingCall"]) }.ok();
-        Ok(Api { library, f, bind, add_pending })
+        // SAFETY: `void _PyThreadState_DeleteExcept(PyThreadState *)`.
+        let delete_except = unsafe { symbol(&library, &[c"_PyThreadState_DeleteExcept"]) }.ok();
+        let objects = objects::Functions::load(&library)?;
+        Ok(Api { library, f, bind, add_pending, delete_except, objects })
     }
 
     /// `Py_GetVersion`, of a library that need not have all of the rest.
@@ -255,7 +296,7 @@ impl Api {
             unsafe { **at = 1 };
         }
         self.set_home(path)?;
-        // SAFETY: called once, in the main thread, before anything else of CPython's.
+        // SAFETY: as for the other calls; it does nothing if CPython is initialized.
         unsafe { (self.f.initialize)(0) };
         Ok(())
     }
@@ -317,6 +358,15 @@ impl Api {
         self.add_pending.map(|add| unsafe { add(interp, function, arg, ANY_THREAD) })
     }
 
+    /// `_PyThreadState_DeleteExcept`. Is there such a function?
+    pub fn delete_except(&self, tstate: Address) -> bool {
+        if let Some(delete) = self.delete_except {
+            // SAFETY: as for the other calls.
+            unsafe { delete(tstate) }
+        }
+        self.delete_except.is_some()
+    }
+
     /// Every interpreter, the newest first.
     pub fn interpreters(&self) -> impl Iterator<Item = Address> {
         // SAFETY: walks CPython's list while all its threads are stopped.
@@ -343,40 +393,6 @@ impl Api {
     pub fn set_allocator(&self, domain: Domain, allocator: &RawAllocator) {
         // SAFETY: the new one passes what it does not handle to the old one.
         unsafe { (self.f.set_allocator)(domain as c_int, allocator) }
-    }
-
-    /// Runs a code object that does nothing but poll the eval breaker, once. Has that
-    /// raised no exception? One that was raised is cleared.
-    ///
-    /// Compiling runs no Python code, so the poll is the one that every code object begins with.
-    pub fn poll(&self) -> Result<bool, String> {
-        // SAFETY: the calling thread has a current thread state; the objects are released
-        // under the one that made them.
-        unsafe {
-            let code = (self.f.compile)(c"pass".as_ptr(), c"poll".as_ptr(), PY_FILE_INPUT);
-            let globals = (self.f.dict_new)();
-            if code == 0 || globals == 0 {
-                return Err("the code for a poll cannot be made".into());
-            }
-            let result = (self.f.eval_code)(code, globals, globals);
-            if result == 0 {
-                self.clear_error();
-            }
-            for object in [code, globals, result] {
-                (self.f.decref)(object);
-            }
-            Ok(result != 0)
-        }
-    }
-
-    /// The text at a place in a tuple; for audit hooks.
-    pub fn tuple_text(&self, tuple: Address, at: isize) -> Option<CString> {
-        // SAFETY: an audit hook is called with a tuple, under its thread state.
-        unsafe {
-            let item = (self.f.tuple_get_item)(tuple, at);
-            let utf8 = if item == 0 { std::ptr::null() } else { (self.f.utf8)(item) };
-            (!utf8.is_null()).then(|| CStr::from_ptr(utf8).to_owned())
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! thread it hands the baton over through that thread's mailbox, and waits at its own.
 
 use super::{
+    beyond::Beyond,
     child::{Child, child},
     interpose, look, memory,
     perform::{self, Outcome},
@@ -13,7 +14,7 @@ use super::{
     wire::{self, Answer, Order, StatusText},
 };
 use crate::{cpython::api::Address, subject::Event};
-use cloister_specs::{Move, Parking, Start, ThreadId, ThreadView};
+use cloister_specs::{Move, Parking, Reply, Start, ThreadId, ThreadView};
 use std::{
     fs::File,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -24,10 +25,12 @@ use std::{
 pub const THREAD_LIMIT: usize = 8;
 
 /// What a thread is told to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Task {
     /// Begin this call, and stop after so many unlocks if a number is given.
     Start(Start, Option<u8>),
+    /// Make a call that no operation stands for, and stop after so many unlocks; 0 for never.
+    Beyond(Beyond, u8),
     /// Try every configuration.
     Configs,
     /// Go on.
@@ -56,6 +59,8 @@ pub enum Stand {
     },
     /// It is held after an unlock.
     Held,
+    /// CPython has ended it, or it was left behind by a fork.
+    Gone,
 }
 
 /// A logical thread.
@@ -95,6 +100,8 @@ pub enum Report {
     Waits(Address, Parking),
     /// It is held.
     Held,
+    /// CPython ends it, with `pthread_exit`.
+    Exits,
 }
 
 struct Mailbox {
@@ -155,6 +162,7 @@ pub fn stop(me: ThreadId, report: Report) -> Task {
             Report::Begun | Report::Answered(_) => Stand::Idle,
             Report::Waits(cond, parking) => Stand::Waiting { cond, parking, signalled: false },
             Report::Held => Stand::Held,
+            Report::Exits => Stand::Gone,
         };
         if thread.stand == Stand::Idle {
             thread.making = 0;
@@ -189,7 +197,7 @@ impl Run {
             gilstate: self.slots.tstate(thread.gilstate),
             parked: match thread.stand {
                 Stand::Waiting { parking, .. } => Some(parking),
-                Stand::Unstarted | Stand::Idle | Stand::Held => None,
+                Stand::Unstarted | Stand::Idle | Stand::Held | Stand::Gone => None,
             },
         }
     }
@@ -207,10 +215,24 @@ impl Run {
         }
     }
 
+    /// How long a call may take.
+    pub fn patience_seconds(&self) -> u32 {
+        self.patience_seconds
+    }
+
+    /// The process was forked by `me`, and this is the child: the other threads are not here.
+    pub fn leave_others_behind(&mut self, me: ThreadId) {
+        for k in (0..self.threads.len()).filter(|k| *k != me.index()) {
+            self.threads[k] = Logical { stand: Stand::Gone, current: 0, gilstate: 0, ident: 0, making: 0 };
+        }
+    }
+
     fn answer(&self, me: ThreadId, report: Report) -> Answer {
         let event = match report {
             Report::Begun => return Answer::Started,
             Report::Held => Event::Running,
+            Report::Exits => Event::Replied { reply: Reply::Exited, view: self.view(me) },
+            Report::Answered(Outcome::Said(text)) => return Answer::Said { text, view: self.view(me) },
             Report::Waits(_, parking) => Event::Parked(parking),
             Report::Answered(Outcome::Configs(created)) => return Answer::Configs(created),
             Report::Answered(outcome) => match outcome.reply(&self.slots) {
@@ -246,6 +268,9 @@ impl Run {
                 }
                 Order::Run { .. } => Err("a run is under way".to_string()),
                 Order::Configs => self.check_idle(ThreadId(0)).map(|()| (ThreadId(0), Task::Configs)),
+                Order::Beyond { thread, call, unlocks } => {
+                    self.check_idle(thread).map(|()| (thread, Task::Beyond(call, unlocks)))
+                }
                 Order::Held { start, unlocks } => {
                     self.check_idle(start.thread).map(|()| (start.thread, Task::Start(start, Some(unlocks))))
                 }
@@ -272,6 +297,7 @@ impl Run {
     fn check_idle(&self, thread: ThreadId) -> Result<(), String> {
         match self.threads.get(thread.index()).map(|t| t.stand) {
             Some(Stand::Unstarted | Stand::Idle) => Ok(()),
+            Some(Stand::Gone) => Err(format!("{thread} has ended")),
             Some(stand) => Err(format!("{thread} is inside a call: {stand:?}")),
             None => Err(format!("there is no {thread}")),
         }

@@ -1,12 +1,12 @@
 //! The server: loads and initializes CPython, and forks a run process for every run.
 
 use super::{
-    api::Api,
+    api::{Address, Api},
     baton, faults,
     find::Version,
-    interpose,
+    functions, interpose,
     layout::Layout,
-    memory, trap,
+    memory, os_threads, trap,
     wire::{self, Answer, Freed, Gone, Hello, Order},
 };
 use std::{
@@ -17,7 +17,7 @@ use std::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitCode, ExitStatus},
     sync::OnceLock,
 };
@@ -40,6 +40,10 @@ pub struct Child {
     pub version: Version,
     /// Its structs.
     pub layout: Layout,
+    /// Where it lies in the file system.
+    pub path: PathBuf,
+    /// The first thread state of the main interpreter, which is part of it.
+    pub main_tstate: Address,
 }
 
 static CHILD: OnceLock<Child> = OnceLock::new();
@@ -148,20 +152,28 @@ fn load(path: &Path) -> Result<Child, String> {
     let version = Api::version_text(path)?;
     let version = Version::parse(&version).ok_or(format!("unknown version {version}"))?;
     let api: &'static Api = Box::leak(Box::new(Api::load(path)?));
-    if !interpose::is_effective() {
+    if !interpose::is_effective() || !os_threads::is_effective() {
         return Err("the executable does not export the pthread functions (see build.rs)".into());
     }
-    faults::install(api);
-    api.initialize(path)?;
+    initialize(api, path)?;
     let layout = Layout::check(version, api)?;
+    let main_tstate = api.current();
     memory::install(api, layout.initial_thread)?;
     keep_breaker_quiet(api)?;
-    Ok(Child { api, version, layout })
+    Ok(Child { api, version, layout, path: path.to_path_buf(), main_tstate })
+}
+
+/// Initializes CPython, for the first time or again, with what faults and operations need in it.
+pub fn initialize(api: &'static Api, path: &Path) -> Result<(), String> {
+    faults::install(api);
+    api.initialize(path)?;
+    functions::look_up(api);
+    Ok(())
 }
 
 /// Lets nothing but what a run does set the eval breaker of the main interpreter: no
 /// collection of garbage is scheduled, and one that was is made now.
-fn keep_breaker_quiet(api: &Api) -> Result<(), String> {
+pub fn keep_breaker_quiet(api: &Api) -> Result<(), String> {
     api.disable_gc();
     api.poll().map(|_| ())
 }

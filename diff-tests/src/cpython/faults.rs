@@ -5,15 +5,25 @@
 //! `pycore_interp_init`. `MainInit`: the import of `encodings` is refused by an audit
 //! hook; that is the first import of `init_interp_main` by name.
 //!
+//! The same hook holds a logical thread where Python code raises the event [`HOLD`].
+//!
 //! A fault strikes the thread that armed it: another one may run while it waits.
 
-use super::api::{Api, Domain, RawAllocator};
+use super::{
+    api::{Api, Domain, RawAllocator},
+    baton::{self, Report},
+    interpose,
+};
 use cloister_specs::Fault;
 use std::{
     cell::Cell,
     ffi::{CStr, c_char, c_int, c_void},
     sync::OnceLock,
 };
+
+/// The audit event that holds the thread that raises it: `sys.audit` runs no bytecode, so
+/// nothing is polled on the way there.
+pub const HOLD: &CStr = c"cloister.hold";
 
 thread_local! {
     static FAIL_ALLOCATION: Cell<bool> = const { Cell::new(false) };
@@ -23,11 +33,10 @@ thread_local! {
 static HOOKED: OnceLock<&'static Api> = OnceLock::new();
 static BELOW: [OnceLock<RawAllocator>; 2] = [const { OnceLock::new() }; 2];
 
-/// Adds the audit hook; before CPython is initialized.
+/// Adds the audit hook; each time before CPython is initialized.
 pub fn install(api: &'static Api) {
-    if HOOKED.set(api).is_ok() {
-        api.add_audit_hook(audit, std::ptr::null_mut());
-    }
+    let _ = HOOKED.set(api);
+    api.add_audit_hook(audit, std::ptr::null_mut());
 }
 
 /// Arms a fault for the creation that comes next.
@@ -86,11 +95,16 @@ unsafe extern "C" fn free(context: *mut c_void, at: *mut c_void) {
 }
 
 unsafe extern "C" fn audit(event: *const c_char, args: usize, _: *mut c_void) -> c_int {
+    // SAFETY: CPython passes the event's name.
+    let event = unsafe { CStr::from_ptr(event) };
+    if event == HOLD
+        && let Some(me) = interpose::me()
+    {
+        baton::stop(me, Report::Held);
+    }
     if !FAIL_IMPORT.get() {
         return 0;
     }
-    // SAFETY: CPython passes the event's name.
-    let event = unsafe { CStr::from_ptr(event) };
     let Some(api) = HOOKED.get() else { return 0 };
     if event == c"import" && api.tuple_text(args, 0).as_deref() == Some(c"encodings") {
         FAIL_IMPORT.set(false);

@@ -9,6 +9,7 @@
 use super::{
     api::Address,
     baton::{self, Report, Task},
+    os_threads,
 };
 use cloister_specs::{Parking, ThreadId};
 use std::{
@@ -29,17 +30,17 @@ thread_local! {
 }
 
 /// The real function of a name.
-struct Real {
+pub(super) struct Real {
     name: &'static CStr,
     address: AtomicUsize,
 }
 
 impl Real {
-    const fn new(name: &'static CStr) -> Self {
+    pub(super) const fn new(name: &'static CStr) -> Self {
         Real { name, address: AtomicUsize::new(0) }
     }
 
-    fn get(&self) -> usize {
+    pub(super) fn get(&self) -> usize {
         let known = self.address.load(Relaxed);
         if known != 0 {
             return known;
@@ -68,6 +69,17 @@ fn real_unary(real: &Real, at: Pointer) -> c_int {
 /// Makes the calling thread the logical thread `id`.
 pub fn manage(id: ThreadId) {
     ME.set(Some(id));
+    os_threads::is_not_pythons();
+}
+
+/// Makes the calling thread one like all others.
+pub fn release() {
+    ME.set(None);
+}
+
+/// The logical thread that calls, if it is one.
+pub fn me() -> Option<ThreadId> {
+    ME.get()
 }
 
 /// Holds the calling thread after so many unlocks from now on; 0 for never.

@@ -27,6 +27,8 @@ struct TstateLayout {
 struct InterpLayout {
     flags: usize,
     finalizing: usize,
+    /// `_finalizing`: the thread state that tears it down.
+    torn_down_by: usize,
     gil: usize,
     own_gil: usize,
     drop_request: Option<usize>,
@@ -43,6 +45,7 @@ const PY_3_12: (TstateLayout, InterpLayout) = (
     InterpLayout {
         flags: 0x6b0,
         finalizing: 0x2c,
+        torn_down_by: 0x68,
         gil: 0x180,
         own_gil: 0x188,
         drop_request: Some(0x174),
@@ -55,6 +58,7 @@ const PY_3_13: (TstateLayout, InterpLayout) = (
     InterpLayout {
         flags: 0x20f8,
         finalizing: 0x1c98,
+        torn_down_by: 0x1cd8,
         gil: 0x10,
         own_gil: 0x18,
         drop_request: None,
@@ -107,7 +111,10 @@ impl Layout {
         if layout.thread_id(first) != api.thread_ident() {
             return Err(format!("{version}: PyThreadState.thread_id is not where 3.{}'s is", version.minor));
         }
-        if layout.flags(main) != InterpreterConfig::MAIN.flags().bits() || layout.finalizing(main) {
+        if layout.flags(main) != InterpreterConfig::MAIN.flags().bits()
+            || layout.finalizing(main)
+            || layout.torn_down(main)
+        {
             return Err(format!(
                 "{version}: PyInterpreterState.feature_flags is not where 3.{}'s is",
                 version.minor
@@ -154,6 +161,11 @@ impl Layout {
     /// Has its end begun?
     pub fn finalizing(&self, interp: Address) -> bool {
         read::<i32>(interp + self.interp.finalizing) != 0
+    }
+
+    /// Is it being torn down?
+    pub fn torn_down(&self, interp: Address) -> bool {
+        read::<Address>(interp + self.interp.torn_down_by) != 0
     }
 
     /// Has it a GIL of its own? `None` while it has none.

@@ -15,6 +15,10 @@ pub fn follow(run: &mut Run) -> Result<(), String> {
     let Child { api, .. } = child();
     let interps: Vec<Address> = api.interpreters().collect();
     let tstates: Vec<Address> = interps.iter().flat_map(|&i| api.thread_states(i)).collect();
+    if interps.is_empty() {
+        // Finalizing deletes the slots of all threads; what a thread sees is from its last stop.
+        run.threads.iter_mut().for_each(|t| t.gilstate = 0);
+    }
     run.slots.follow(&interps, &tstates)
 }
 
@@ -49,10 +53,11 @@ fn interp(run: &Run, at: Address) -> Option<InterpView> {
     let layout = &child().layout;
     let creating =
         run.threads.iter().any(|t| t.stand != Stand::Idle && t.making == at + layout.initial_thread);
-    let phase = match (creating, layout.finalizing(at)) {
-        (true, _) => Phase::Creating,
-        (false, true) => Phase::Finalizing,
-        (false, false) => Phase::Live,
+    let phase = match (creating, layout.finalizing(at), layout.torn_down(at)) {
+        (true, _, _) => Phase::Creating,
+        (false, _, true) => Phase::Finalizing,
+        (false, true, false) => Phase::Ending,
+        (false, false, false) => Phase::Live,
     };
     Some(InterpView {
         id: run.slots.interp(at)?,

@@ -14,7 +14,7 @@ use std::{
     ffi::c_void,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -42,6 +42,9 @@ pub struct Plan {
 static PLAN: Mutex<Plan> = Mutex::new(Plan { interp: None, tstate: None });
 static PLANNED: AtomicBool = AtomicBool::new(false);
 static POISONS: AtomicBool = AtomicBool::new(false);
+/// What fresh memory is filled with, or [`NOT_FILLED`].
+static FILL: AtomicU16 = AtomicU16::new(NOT_FILLED);
+const NOT_FILLED: u16 = 256;
 static LAST_CALLOC_BYTES: AtomicUsize = AtomicUsize::new(0);
 static BELOW: OnceLock<RawAllocator> = OnceLock::new();
 
@@ -71,6 +74,12 @@ pub fn set_freed(freed: Freed) {
     POISONS.store(freed == Freed::Poison, Relaxed);
 }
 
+/// Fills what `malloc` hands out from now on with this byte, for code that reads it before
+/// it writes it.
+pub fn fill_fresh(byte: u8) {
+    FILL.store(byte.into(), Relaxed);
+}
+
 /// Puts the allocator under CPython's raw domain, and learns how large a thread state is.
 pub fn install(api: &Api, initial_thread: usize) -> Result<(), String> {
     let below = BELOW.get_or_init(|| api.allocator(Domain::Raw));
@@ -91,6 +100,12 @@ pub fn install(api: &Api, initial_thread: usize) -> Result<(), String> {
     }
     region::set_sizes(initial_thread, bytes);
     Ok(())
+}
+
+/// Puts the allocator under CPython's raw domain when CPython was initialized again: that
+/// makes its own allocators anew.
+pub fn install_again(api: &Api) {
+    api.set_allocator(Domain::Raw, &RawAllocator { malloc, calloc, realloc, free, ..*below() });
 }
 
 /// Ends the run process if freed memory has been written to.
@@ -125,7 +140,14 @@ fn below() -> &'static RawAllocator {
 
 unsafe extern "C" fn malloc(context: *mut c_void, bytes: usize) -> *mut c_void {
     // SAFETY: passed on as it came.
-    unsafe { (below().malloc)(context, bytes) }
+    let fresh = unsafe { (below().malloc)(context, bytes) };
+    if let Ok(byte) = u8::try_from(FILL.load(Relaxed))
+        && !fresh.is_null()
+    {
+        // SAFETY: these bytes have just been handed out.
+        unsafe { std::ptr::write_bytes(fresh.cast::<u8>(), byte, bytes) };
+    }
+    fresh
 }
 
 unsafe extern "C" fn calloc(context: *mut c_void, count: usize, bytes: usize) -> *mut c_void {

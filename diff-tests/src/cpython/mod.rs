@@ -11,6 +11,8 @@
 //! - A thread that would wait in `take_gil` or `drop_gil` *parks*: our executable
 //!   exports the pthread functions that libpython waits with, so a wait is an event,
 //!   and only a move ends it. No real time passes.
+//! - Calls that no operation stands for (`beyond`) serve the witnesses; a fork is the last
+//!   one of a run, and its child is watched through a pipe.
 //! - A *slot* of a thread state has an address in a *region* of its own. Freed
 //!   regions are kept out of use and watched, and handed out again only when a move
 //!   names their slot.
@@ -21,22 +23,30 @@
 
 mod api;
 mod baton;
+mod beyond;
 mod child;
 mod configs;
 mod corpus;
 
 mod faults;
 mod find;
+mod fork;
+mod fork_child;
+mod functions;
 mod interpose;
 mod layout;
+mod lifecycle;
 mod look;
 mod memory;
+mod os_threads;
 mod pending;
 mod perform;
 mod region;
 mod script;
 mod slots;
+mod started;
 mod trap;
+mod waited;
 mod wire;
 mod witnesses;
 

@@ -1,13 +1,14 @@
 //! CPython as a [`Subject`], seen from the parent.
 
 use super::{
+    beyond::Beyond,
     child::{CHILD_ARG, SERVE},
     find::{Found, Version},
     trap::MARK,
     wire::{self, Answer, Freed, Gone, Hello, Order, StatusText},
 };
 use crate::subject::{Event, Shows, Subject, SubjectError};
-use cloister_specs::{Move, Observation, Start};
+use cloister_specs::{Move, Observation, Reply, Start, ThreadId};
 use std::{
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -27,6 +28,7 @@ pub struct Cpython {
     patience_seconds: u32,
     run: RunState,
     status: Option<StatusText>,
+    said: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ impl Cpython {
                 patience_seconds: PATIENCE_SECONDS,
                 run: RunState::None,
                 status: None,
+                said: None,
             }),
             Ok(Some(Answer::Unusable(reason))) => Err(lost(reason)),
             other => Err(lost(format!("the child did not begin with a greeting: {other:?}"))),
@@ -93,6 +96,22 @@ impl Cpython {
         self.event(&Order::Held { start, unlocks })
     }
 
+    /// Lets a thread make a call that no [`Op`](cloister_specs::Op) stands for, and holds it
+    /// after so many unlocks; 0 for never.
+    pub(super) fn beyond(
+        &mut self,
+        thread: ThreadId,
+        call: Beyond,
+        unlocks: u8,
+    ) -> Result<Event, SubjectError> {
+        self.event(&Order::Beyond { thread, call, unlocks })
+    }
+
+    /// What such a call came to, if the last event was its answer.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.said.as_deref()
+    }
+
     pub(super) fn order(&mut self, order: &Order) -> Result<Answer, SubjectError> {
         if self.run != RunState::Going {
             return Err(lost("no run is under way"));
@@ -116,7 +135,13 @@ impl Cpython {
     }
 
     fn event(&mut self, order: &Order) -> Result<Event, SubjectError> {
+        self.said = None;
         match self.order(order)? {
+            Answer::Said { text, view } => {
+                self.status = None;
+                self.said = Some(text);
+                Ok(Event::Replied { reply: Reply::Done, view })
+            }
             Answer::Event { event, status } => {
                 self.status = status;
                 Ok(event)
@@ -193,8 +218,8 @@ fn lost(reason: impl Into<String>) -> SubjectError {
     SubjectError { subject: "CPython", reason: reason.into() }
 }
 
-/// Why a run process died: its own report, CPython's fatal error, or the signal.
-fn cause(gone: &Gone) -> String {
+/// Why a process died: its own report, CPython's fatal error, or the signal.
+pub(super) fn cause(gone: &Gone) -> String {
     for mark in [MARK, FATAL] {
         if let Some(line) = gone.said.lines().find_map(|l| l.strip_prefix(mark)) {
             return without_pointers(line);

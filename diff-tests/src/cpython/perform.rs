@@ -3,9 +3,10 @@
 use super::{
     api::{Address, Api, RawConfig},
     baton::{self, Task},
+    beyond,
     child::{Child, child},
     configs::{self, Created},
-    faults, interpose, look,
+    faults, interpose, lifecycle, look,
     memory::{self, Allot, Plan},
     pending,
     slots::Slots,
@@ -25,8 +26,12 @@ pub enum Outcome {
     Failed(String, String, Option<Fault>),
     /// A thread state.
     Tstate(Address),
+    /// An interpreter.
+    Interp(Address),
     /// What came of every configuration.
     Configs(Vec<Created>),
+    /// What came of a call that no operation stands for.
+    Said(String),
     /// The call makes no sense, and was not made.
     Senseless(String),
 }
@@ -50,7 +55,11 @@ impl Outcome {
             }
             Outcome::Tstate(0) => Ok((Reply::Tstate(None), None)),
             Outcome::Tstate(at) => Ok((Reply::Tstate(Some(named(at)?)), None)),
-            Outcome::Configs(_) => Err("not a reply".into()),
+            Outcome::Interp(at) => {
+                let interp = slots.interp(at).ok_or_else(|| format!("unknown interpreter {at:#x}"))?;
+                Ok((Reply::Interp(interp), None))
+            }
+            Outcome::Configs(_) | Outcome::Said(_) => Err("not a reply".into()),
             Outcome::Senseless(reason) => Err(reason),
         }
     }
@@ -88,6 +97,12 @@ pub fn perform(me: ThreadId, task: Task) -> Outcome {
         Task::Start(start, hold) => {
             interpose::hold_after(hold.unwrap_or(0));
             let outcome = call(api, me, start).unwrap_or_else(Outcome::Senseless);
+            interpose::hold_after(0);
+            outcome
+        }
+        Task::Beyond(call, hold) => {
+            interpose::hold_after(hold);
+            let outcome = beyond::perform(api, &call).map_or_else(Outcome::Senseless, Outcome::Said);
             interpose::hold_after(0);
             outcome
         }
@@ -187,7 +202,10 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             }
             Reply::Ran { calls: pending::ran().0, failed }
         }
-        other => return Err(format!("{other} cannot be performed on CPython yet")),
+        other => {
+            let called = lifecycle::call(api, me, start)?;
+            return called.ok_or_else(|| format!("{other} is no call of CPython's"));
+        }
     }))
 }
 
@@ -204,7 +222,8 @@ fn ensure(api: &Api, fails: bool, at: Option<TstateId>) -> Result<GilState, Stri
     }
 }
 
-fn choose(at: Option<TstateId>) -> Result<(TstateId, super::region::Region), String> {
+/// Chooses the slot of a thread state that a call makes, and where it will lie.
+pub fn choose(at: Option<TstateId>) -> Result<(TstateId, super::region::Region), String> {
     baton::with(|run| {
         let named = look::named(run);
         run.slots.choose(at, &named)

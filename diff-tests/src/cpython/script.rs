@@ -1,6 +1,6 @@
 //! Runs written down by hand, for the witnesses.
 
-use super::parent::Cpython;
+use super::{beyond::Beyond, parent::Cpython};
 use crate::subject::{Event, Subject, SubjectError};
 use cloister_specs::{
     Fault, InterpId, InterpreterConfig, MAIN, Move, Observation, Op, Parking, Reply, Start, StatusBits,
@@ -9,6 +9,9 @@ use cloister_specs::{
 
 /// Nobody prefers a thread here: the lowest that waits is woken.
 const LOWEST: ThreadId = ThreadId(0);
+
+/// What is said of a thread that CPython ends.
+pub const EXITS: &str = "the thread exits";
 
 /// `t` as an id.
 pub fn t(slot: u8) -> TstateId {
@@ -65,6 +68,22 @@ impl<'a> Script<'a> {
     /// A thread calls `PyGILState_Ensure`.
     pub fn ensure(&mut self, thread: u8) -> Result<Event, SubjectError> {
         self.call(thread, Op::GilStateEnsure { interp: MAIN, fails: false })
+    }
+
+    /// A thread makes a call that no operation stands for: what it came to.
+    pub fn beyond(&mut self, thread: u8, call: Beyond) -> Result<String, SubjectError> {
+        let event = self.beyond_held(thread, call, 0)?;
+        Ok(self.said(&event))
+    }
+
+    /// A thread makes such a call and is held after so many unlocks.
+    pub fn beyond_held(&mut self, thread: u8, call: Beyond, unlocks: u8) -> Result<Event, SubjectError> {
+        self.cpython.beyond(ThreadId(thread), call, unlocks)
+    }
+
+    /// What the last event says, in words.
+    pub fn said(&self, event: &Event) -> String {
+        self.cpython.said().map_or_else(|| shown(event), str::to_owned)
     }
 
     /// Several calls of one thread, each of which has to be answered.
@@ -125,6 +144,7 @@ pub fn parked(event: &Event, parking: Parking) -> bool {
 pub fn shown(event: &Event) -> String {
     match event {
         Event::Replied { reply: Reply::Done, .. } => "done".into(),
+        Event::Replied { reply: Reply::Exited, .. } => EXITS.into(),
         Event::Replied { reply, .. } => format!("{reply:?}"),
         Event::Refused(rule) => format!("refused by {rule}"),
         Event::Parked(parking) => format!("waits ({parking:?})"),

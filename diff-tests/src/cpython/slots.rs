@@ -15,6 +15,8 @@ struct TstateSlot {
     address: Address,
     region: Option<Region>,
     listed: bool,
+    /// How often it has been listed.
+    lives: u32,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -43,13 +45,15 @@ impl Slots {
             }
         }
         for slot in &mut self.tstates {
-            slot.listed = tstates.contains(&slot.address);
+            let listed = tstates.contains(&slot.address);
+            slot.lives += u32::from(listed && !slot.listed);
+            slot.listed = listed;
         }
         for &address in tstates.iter().rev() {
             if !self.tstates.iter().any(|s| s.address == address) {
                 let free =
                     self.tstates.iter_mut().find(|s| s.address == 0).ok_or("too many thread states")?;
-                *free = TstateSlot { address, region: None, listed: true };
+                *free = TstateSlot { address, region: None, listed: true, lives: free.lives + 1 };
             }
         }
         Ok(())
@@ -105,7 +109,38 @@ impl Slots {
             }
             None => region::reserve(id.0)?,
         };
-        *slot = TstateSlot { address: chosen.tstate(), region: Some(chosen), listed: false };
+        *slot =
+            TstateSlot { address: chosen.tstate(), region: Some(chosen), listed: false, lives: slot.lives };
         Ok((id, chosen))
+    }
+
+    /// Chooses the slot of the thread state at this address, which cannot be chosen: it is
+    /// part of the main interpreter, which is about to be initialized.
+    pub fn choose_main(
+        &mut self,
+        at: Option<TstateId>,
+        named: &[Address],
+        address: Address,
+    ) -> Result<(), String> {
+        let free = |s: &TstateSlot| !s.listed && (s.address == address || !named.contains(&s.address));
+        let index = match at {
+            Some(id) => id.index(),
+            None => self.tstates.iter().position(free).ok_or("too many thread states")?,
+        };
+        match self.tstates.get(index) {
+            Some(slot) if !slot.listed => {}
+            _ => return Err(format!("{} is in use or out of range", TstateId(index as u8))),
+        }
+        for slot in self.tstates.iter_mut().filter(|s| s.address == address) {
+            (slot.address, slot.region) = (0, None);
+        }
+        let slot = &mut self.tstates[index];
+        (slot.address, slot.region) = (address, None);
+        Ok(())
+    }
+
+    /// How often the thread state at this address has been listed, if it is.
+    pub fn life(&self, address: Address) -> Option<u32> {
+        self.tstates.iter().find(|s| s.listed && s.address == address).map(|s| s.lives)
     }
 }

@@ -1,9 +1,9 @@
 //! What parent, server and run process say to each other: frames of a length and
 //! JSON. An *order* goes to the child, an *answer* comes back, one for one.
 
-use super::{configs::Created, find::Version};
+use super::{beyond::Beyond, configs::Created, find::Version};
 use crate::subject::Event;
-use cloister_specs::{Move, Observation, Start};
+use cloister_specs::{Move, Observation, Start, ThreadId, ThreadView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, Read, Write};
 
@@ -39,6 +39,15 @@ pub enum Order {
         /// The call.
         start: Start,
         /// How many.
+        unlocks: u8,
+    },
+    /// Let this thread make a call that no operation stands for.
+    Beyond {
+        /// The thread.
+        thread: ThreadId,
+        /// The call.
+        call: Beyond,
+        /// Hold the thread after it has unlocked this many mutexes; 0 for never.
         unlocks: u8,
     },
     /// Let `T0` try every configuration.
@@ -93,6 +102,13 @@ pub enum Answer {
         event: Event,
         /// The error status of a creation, as CPython worded it.
         status: Option<StatusText>,
+    },
+    /// A call that no operation stands for was answered.
+    Said {
+        /// What it came to.
+        text: String,
+        /// What its thread sees.
+        view: ThreadView,
     },
     /// What can be seen.
     Observation(Box<Observation>),

@@ -8,6 +8,12 @@ use cloister_specs::{
 };
 use fastrand::Rng;
 
+/// Is this call left out, for this thread in this state?
+pub type LeftOut = fn(&Design, &Runtime, ThreadId, &Op) -> bool;
+
+/// Leaves nothing out.
+pub const NOTHING: LeftOut = |_, _, _, _| false;
+
 /// What is generated.
 #[derive(Clone, Debug)]
 pub struct Mix {
@@ -29,6 +35,8 @@ pub struct Mix {
     pub spurious: bool,
     /// Are pending calls added to rings that are full?
     pub full_rings: bool,
+    /// Calls that are not made.
+    pub left_out: LeftOut,
 }
 
 /// Weights by kind; a kind that is not there is never tried.
@@ -51,6 +59,7 @@ impl Mix {
             no_waits: false,
             spurious: true,
             full_rings: true,
+            left_out: NOTHING,
         }
     }
 }
@@ -154,7 +163,8 @@ impl Generator {
             let op = self.call(r, h);
             let makes = makes_tstate(r, h, &op);
             let at = makes.then(|| r.free_tstate().filter(|t| !r.named(*t))).flatten();
-            if !r.has_room(h, &op) || (makes && at.is_none()) || self.is_full(r, &op) {
+            let left_out = self.is_full(r, &op) || (self.mix.left_out)(d, r, h, &op);
+            if !r.has_room(h, &op) || (makes && at.is_none()) || left_out {
                 continue;
             }
             let mv = Move::Start(Start { thread: h, op, at, prefer });

@@ -7,7 +7,7 @@ use cloister_model::{Design, Grain, Outcome};
 use cloister_specs::{Answer, Move, Rule};
 
 use super::compare::{Difference, same_event, same_observation};
-use super::generate::{Generator, Mix};
+use super::generate::{Generator, LeftOut, Mix, NOTHING};
 use super::tally::Tally;
 use crate::subject::{Event, Subject, SubjectError};
 use crate::subjects::Model;
@@ -56,13 +56,20 @@ pub struct Lockstep<'a> {
     /// What was done.
     pub tally: Tally,
     sampled: (Duration, Duration),
+    left_out: LeftOut,
 }
 
 impl<'a> Lockstep<'a> {
     /// A model of this design, and a subject.
     pub fn new(design: Design, subject: &'a mut dyn Subject) -> Lockstep<'a> {
         let model = Model::new(design, Grain::Atomic);
-        Lockstep { model, subject, tally: Tally::default(), sampled: Default::default() }
+        Lockstep { model, subject, tally: Tally::default(), sampled: Default::default(), left_out: NOTHING }
+    }
+
+    /// The same, but a replay leaves out these calls.
+    pub fn leaving_out(mut self, left_out: LeftOut) -> Lockstep<'a> {
+        self.left_out = left_out;
+        self
     }
 
     /// Makes the runs of a plan, until one diverges or `stop` is set.
@@ -194,6 +201,11 @@ impl<'a> Lockstep<'a> {
 
     /// Is this a move that the model can make, and that means something to the subject?
     fn meaningful(&self, mv: &Move) -> bool {
+        if let Move::Start(s) = mv
+            && (self.left_out)(self.model.design(), self.model.runtime(), s.thread, &s.op)
+        {
+            return false;
+        }
         match self.model.foresee(mv) {
             None => false,
             Some(Outcome::Refused(_)) => self.subject.shows().refusals,

@@ -3,17 +3,18 @@
 use cloister_model::Design;
 use cloister_specs::Move;
 
+use super::generate::Mix;
 use super::run::{Divergence, Ended, Lockstep};
 use crate::subject::{Subject, SubjectError};
 
-/// Do model and subject part on these moves?
+/// Do model and subject part on these moves? Calls that the mix leaves out are not made.
 pub fn diverges(
     design: Design,
     subject: &mut dyn Subject,
-    threads: u8,
+    mix: &Mix,
     moves: &[Move],
 ) -> Result<Option<Divergence>, SubjectError> {
-    match Lockstep::new(design, subject).replay(threads, moves)? {
+    match Lockstep::new(design, subject).leaving_out(mix.left_out).replay(mix.threads, moves)? {
         Ended::Diverged(divergence) => Ok(Some(*divergence)),
         Ended::Agreed | Ended::Poisoned => Ok(None),
     }
@@ -23,10 +24,10 @@ pub fn diverges(
 pub fn shrink(
     design: Design,
     subject: &mut dyn Subject,
-    threads: u8,
+    mix: &Mix,
     found: Divergence,
 ) -> Result<Divergence, SubjectError> {
-    let mut best = match diverges(design, subject, threads, &found.moves)? {
+    let mut best = match diverges(design, subject, mix, &found.moves)? {
         Some(again) => again,
         None => return Ok(found),
     };
@@ -37,7 +38,7 @@ pub fn shrink(
         while at < best.moves.len() {
             let end = (at + chunk).min(best.moves.len());
             let fewer: Vec<Move> = best.moves[..at].iter().chain(&best.moves[end..]).copied().collect();
-            match diverges(design, subject, threads, &fewer)? {
+            match diverges(design, subject, mix, &fewer)? {
                 Some(shorter) if shorter.moves.len() < best.moves.len() => best = shorter,
                 Some(_) | None => at += chunk,
             }

@@ -28,7 +28,7 @@ pub fn seeded(fault: Seeded, stop: &AtomicBool) -> Result<Canary, SubjectError> 
     let mut subject = Controlled::with_seeded(fault);
     let ended = Lockstep::new(Design::CLOISTER, &mut subject).run(&plan, stop, |_| ())?;
     let found = match ended {
-        Ended::Diverged(found) => Some(shrink(Design::CLOISTER, &mut subject, plan.mix.threads, *found)?),
+        Ended::Diverged(found) => Some(shrink(Design::CLOISTER, &mut subject, &plan.mix, *found)?),
         Ended::Agreed | Ended::Poisoned => None,
     };
     Ok(Canary { name: fault.name().to_string(), found })

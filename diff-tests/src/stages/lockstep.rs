@@ -62,7 +62,7 @@ fn one(
     let divergence = match ended {
         Ended::Agreed | Ended::Poisoned => None,
         Ended::Diverged(found) => {
-            let short = shrink(Design::CLOISTER, subject, plan.mix.threads, *found)?;
+            let short = shrink(Design::CLOISTER, subject, &plan.mix, *found)?;
             let path = save(&short, Design::CLOISTER, plan.mix.threads, &name)?;
             Some((short, path))
         }

@@ -156,6 +156,10 @@ impl Runtime {
     }
 
     pub(crate) fn create_settings(&mut self, d: &Design, c: Creation) -> Flow {
+        // The configuration of the caller's interpreter is copied, which is found through what was saved.
+        if c.save.is_some_and(|t| !self.listed(t)) {
+            return Flow::Died(Rule::Gil12);
+        }
         match check_settings(d, &self.interp(c.interp).config) {
             Err(error) => fails(c, error, false),
             Ok(()) => {

@@ -2,9 +2,9 @@
 
 use cloister_specs::{GilState, InterpId, MAIN, Reply, Rule, ThreadId, TstateId};
 
-use super::eval::{attach, detach};
+use super::eval::detach;
 use crate::design::{Design, EnsureErrors, GilstateCheck, GilstateTarget};
-use crate::label::{Ensuring, Label, Leaving};
+use crate::label::{Ensuring, Label, Leaving, Swap};
 use crate::machine::Flow;
 use crate::runtime::{Ensures, Runtime};
 
@@ -68,8 +68,9 @@ impl Runtime {
         take(t, asked)
     }
 
-    pub(crate) fn ensure_attach(&self, e: Ensuring) -> Flow {
-        Flow::Call(Label::EnsureDone(e), attach(e.tstate))
+    pub(crate) fn ensure_attach(&self, d: &Design, h: ThreadId, e: Ensuring) -> Flow {
+        let swap = Swap { old: self.own_current(d, h), new: Some(e.tstate) };
+        Flow::Call(Label::EnsureDone(e), Label::ClearCurrent(swap))
     }
 
     pub(crate) fn ensure_done(&mut self, e: Ensuring) -> Flow {
@@ -107,7 +108,15 @@ impl Runtime {
         //# its gilstate slot names it.
         let current = self.own_current(d, h);
         let named = current.is_some() && self.thread(h).gilstate == current;
-        Flow::Answer(Reply::Is(named || !self.check_enabled))
+        Flow::Answer(Reply::Is(named || self.check_is_off(d)))
+    }
+
+    fn check_is_off(&self, d: &Design) -> bool {
+        match d.gilstate_check {
+            // Before the runtime is initialized there are no slots to look at either.
+            GilstateCheck::OffAfterSub => !self.check_enabled || !self.initialized(),
+            GilstateCheck::Always => false,
+        }
     }
 
     /// A creation begins.
