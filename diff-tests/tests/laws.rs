@@ -84,7 +84,7 @@ fn law(calls: fn(&Runtime) -> Option<Vec<Move>>, holds: fn(&Observation, &[Reply
 
 fn outside(r: &Runtime) -> Option<Option<TstateId>> {
     let thread = r.thread(ThreadId(0));
-    thread.idle().then_some(thread.current)
+    (thread.idle() && !thread.gone && !r.forked).then_some(thread.current)
 }
 
 //= specs/rules/gil.md#gil-16

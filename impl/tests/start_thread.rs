@@ -125,7 +125,7 @@ fn finalizing_waits_for_a_thread_but_not_for_a_daemon() {
     });
     w.thread.finalize().unwrap();
     assert_eq!(joined.unwrap().join().unwrap(), Ok(true));
-    go_on.send(()).unwrap();
+    let _ = go_on.send(());
     // Its thread state is gone, or it had not begun to run.
     match daemon.unwrap().join().unwrap() {
         Ok(result) => assert!(matches!(result.unwrap_err().rule(), Some(Rule::Gil12))),
