@@ -13,6 +13,9 @@ use cloister_specs::OpKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+/// What has more states than this is left to `cloister check`.
+const LONG: u64 = 2_000_000;
+
 fn explored() -> &'static [(Named, Exploration)] {
     static EXPLORED: OnceLock<Vec<(Named, Exploration)>> = OnceLock::new();
     EXPLORED.get_or_init(|| {
@@ -20,7 +23,9 @@ fn explored() -> &'static [(Named, Exploration)] {
             let found = named.explore(2, &Watch::default());
             (named, found)
         };
-        list(ScopeArg::Default).into_iter().map(explore).collect()
+        let counts = recorded().expect("the file is right");
+        let short = |named: &Named| counts.get(&named.scope.name).is_none_or(|c| c.unique < LONG);
+        list(ScopeArg::Default).into_iter().filter(short).map(explore).collect()
     })
 }
 
@@ -37,6 +42,8 @@ fn every_scope_is_finished_and_has_the_states_that_were_reviewed() {
         assert!(!found.broke && found.complete, "{}", named.scope.name);
         counts.insert(named.scope.name.clone(), Counts::from(found));
     }
+    let all: BTreeSet<_> = list(ScopeArg::Deep).into_iter().map(|named| named.scope.name).collect();
+    counts.retain(|name, _| all.contains(name));
     let text: String = counts.iter().map(|(name, counts)| line(name, *counts)).collect();
     let path = project_root().expect("tests run where the sources are").join(RECORDED_PATH);
     common::generated(&path, &text);
@@ -61,7 +68,7 @@ fn a_level_contains_the_one_before() {
     assert!(
         list(ScopeArg::Default)
             .iter()
-            .any(|named| { named.scope.ops == OpKind::ALL && named.scope.bounds.to_string() == "3/3/4" })
+            .any(|named| { named.scope.ops == OpKind::CORE && named.scope.bounds.to_string() == "3/3/4" })
     );
 }
 
@@ -72,10 +79,17 @@ fn every_rule_is_probed() {
 
 #[test]
 fn every_kind_of_call_is_accepted_and_those_with_a_guard_are_refused() {
+    // What guards a legacy creation is that of the other one, which another scope has.
+    let unguarded = [
+        OpKind::NewInterpreter,
+        OpKind::GilStateCheck,
+        OpKind::Initialize,
+        OpKind::InterpreterLookUpId,
+        OpKind::InterpreterRequireIdRef,
+    ];
     for kind in OpKind::ALL {
-        assert!(tally().accepted[kind.index()] > 1_000, "{}", kind.name());
-        let guarded = kind != OpKind::NewInterpreterFromConfig;
-        assert_eq!(tally().refused[kind.index()] > 1_000, guarded, "{}", kind.name());
+        assert!(tally().accepted[kind.index()] > 0, "{}", kind.name());
+        assert_eq!(tally().refused[kind.index()] > 0, !unguarded.contains(&kind), "{}", kind.name());
     }
 }
 
@@ -86,7 +100,7 @@ fn every_pair_of_calls_that_can_be_under_way_together_was() {
         let possible = never_together(a, b).is_none();
         assert_eq!(tally.pair(a, b), possible, "{} and {}", a.name(), b.name());
     }
-    assert_eq!(pairs().filter(|(a, b)| never_together(*a, *b).is_some()).count(), 6);
+    assert!(pairs().filter(|(a, b)| never_together(*a, *b).is_none()).count() > 150);
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn with(mut named: Named, change: impl FnOnce(&mut Scope)) -> Named {
 /// Every scope of every area.
 pub(super) fn all() -> Vec<Named> {
     use Grain::{Atomic, Fine, Merged};
-    use ScopeArg::{Default, Quick};
+    use ScopeArg::{Deep, Default, Quick};
     let acquiring = ("acquiring", ACQUIRING);
     let ensuring = ("ensuring", ENSURING);
     let pending = ("pending calls", PENDING);
@@ -164,7 +164,7 @@ pub(super) fn all() -> Vec<Named> {
             s.ensures = 3
         }),
         area(Default, &["GILSTATE"], ensuring, Merged, bounds(2, 2, 2), SUCCEEDS),
-        area(Default, &["GILSTATE"], ensuring, Atomic, bounds(3, 2, 3), SUCCEEDS),
+        area(Deep, &["GILSTATE"], ensuring, Atomic, bounds(3, 2, 3), SUCCEEDS),
         area(Quick, &["PEND"], pending, Atomic, bounds(2, 1, 2), "sub-interpreters"),
         with(
             area(
@@ -231,6 +231,30 @@ pub(super) fn all() -> Vec<Named> {
 }
 
 /// Why calls of these two kinds, though a scope has both, are never under way together.
-pub(super) fn apart(_: OpKind, _: OpKind) -> Option<&'static str> {
+pub(super) fn apart(a: OpKind, b: OpKind) -> Option<&'static str> {
+    use OpKind::*;
+    let either =
+        |of: OpKind, with: &[OpKind]| (a == of && with.contains(&b)) || (b == of && with.contains(&a));
+    if either(Finalize, &[NewInterpreterFromConfig, EndInterpreter]) {
+        return Some("a runtime with another interpreter is not finalized, and one that is gets no other");
+    }
+    if either(Finalize, &[Finalize]) {
+        return Some("the main thread alone finalizes");
+    }
+    if either(Finalize, &[ThreadStateNew, ThreadStateBind]) {
+        return Some("once the end has begun, no thread state is made or bound");
+    }
+    let using = [SaveThread, RestoreThread, EvalBreakerPoll, ThreadStateDeleteCurrent, RunThread, Finalize];
+    if either(Initialize, &using) {
+        return Some("a runtime is finalized only when no call is under way");
+    }
+    if either(ThreadStateDeleteExcept, &using) {
+        return Some("no thread state is deleted that a call uses");
+    }
+    if either(ThreadStateDeleteCurrent, &[AddPendingCall, StartThread]) {
+        return Some(
+            "a deletion never waits, and in the fine scope there is no room for another thread state",
+        );
+    }
     None
 }
