@@ -167,6 +167,27 @@ pub(super) struct Sight {
     ids: bool,
 }
 
+impl Sight {
+    fn blur(self, out: &mut Runtime) {
+        if !self.main_thread {
+            out.main_thread = ThreadId(0);
+        }
+        if !self.ids {
+            for (slot, interp) in out.interps.iter_mut().enumerate() {
+                interp.id = if interp.phase.is_some() { slot as u8 } else { 0 };
+            }
+            out.next_id = INTERPS as u8;
+        }
+    }
+
+    fn settle(self, out: &mut Runtime) {
+        self.blur(out);
+        if self.ids {
+            rank_ids(out);
+        }
+    }
+}
+
 impl Scope {
     pub(super) fn sight(&self) -> Sight {
         let looks = |kinds: &[OpKind]| self.ops.iter().any(|kind| kinds.contains(kind));
@@ -184,25 +205,14 @@ impl Scope {
     /// The same state without what no call of the scope looks at.
     pub fn blur(&self, r: &Runtime) -> Runtime {
         let mut out = *r;
-        let sight = self.sight();
-        if !sight.main_thread {
-            out.main_thread = ThreadId(0);
-        }
-        if !sight.ids {
-            for (slot, interp) in out.interps.iter_mut().enumerate() {
-                interp.id = if interp.phase.is_some() { slot as u8 } else { 0 };
-            }
-            out.next_id = INTERPS as u8;
-        }
+        self.sight().blur(&mut out);
         out
     }
 
     /// The same state as a representative: blurred, and with ids that tell their order alone.
     pub fn settle(&self, r: &Runtime) -> Runtime {
-        let mut out = self.blur(r);
-        if self.sight().ids {
-            rank_ids(&mut out);
-        }
+        let mut out = *r;
+        self.sight().settle(&mut out);
         out
     }
 
@@ -244,7 +254,8 @@ fn canonical(r: &Runtime, scope: &Scope) -> (Runtime, Renaming) {
                 subs.swap(1, 2);
             }
             let names = complete(r, order, subs, bounds);
-            let candidate = scope.settle(&rename(r, &names));
+            let mut candidate = rename(r, &names);
+            sight.settle(&mut candidate);
             if best.as_ref().is_none_or(|(b, _)| candidate < *b) {
                 best = Some((candidate, names));
             }

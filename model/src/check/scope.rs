@@ -129,8 +129,8 @@ impl Scope {
             if r.thread(h).gone {
                 continue;
             }
-            let blank = is_blank(r, h) && !(self.sight().main_thread && h == r.main_thread);
-            if self.symmetry && blank && std::mem::replace(&mut blank_before, true) {
+            let blank = self.symmetry && is_blank(r, h) && !(self.sight().main_thread && h == r.main_thread);
+            if blank && std::mem::replace(&mut blank_before, true) {
                 continue;
             }
             for prefer in Preferences::of(r) {
