@@ -271,3 +271,25 @@ fn an_interpreter_without_thread_states_gets_another_and_is_ended() {
     w.thread.end_interpreter(tstate).unwrap();
     assert_eq!(sub.id(), None);
 }
+
+//= specs/rules/fin.md#fin-20
+//= type=test
+//# A thread that the end of its interpreter would wait for MUST NOT end it.
+#[test]
+fn a_thread_that_is_waited_for_does_not_end_its_interpreter() {
+    let w = World::new();
+    let main = w.thread.current();
+    let (sub, _) = w.thread.new_interpreter_from_config(&OPEN).unwrap();
+    let waited_for = start(&w.thread, false).unwrap();
+    w.thread.thread_state_delete_current().unwrap();
+    w.thread.run_thread(waited_for).unwrap();
+    w.refuses(Rule::Fin20, |t| t.end_interpreter(waited_for));
+
+    let other = w.thread.thread_state_new(sub).unwrap().unwrap();
+    w.thread.thread_state_bind(other).unwrap();
+    w.thread.thread_state_swap(Some(other)).unwrap();
+    w.thread.thread_state_clear(waited_for).unwrap();
+    w.thread.thread_state_delete(waited_for).unwrap();
+    w.thread.end_interpreter(other).unwrap();
+    w.thread.thread_state_swap(main).unwrap();
+}

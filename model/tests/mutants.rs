@@ -145,6 +145,8 @@ caught_among! {
     running_what_was_not_started: Mutant::DropGuard(Rule::Fin14) => Fin14 among ENDING;
     a_thread_that_is_not_attached: Mutant::AnswerAt("RunAttach") => Fin15 among ENDING;
     starting_a_thread_detached: Mutant::DropGuard(Rule::Fin16) => Fin16 among ENDING;
+    ending_what_would_wait_for_itself: Mutant::DropGuard(Rule::Fin20) => Fin20 among
+        [NewInterpreterFromConfig, StartThread, ThreadStateDeleteCurrent, RunThread, EndInterpreter];
     deleting_all_but_another: Mutant::DropGuard(Rule::Fin17) => Fin17 among
         [ThreadStateNew, ThreadStateBind, ThreadStateDeleteExcept];
     creating_after_the_end: Mutant::DropGuard(Rule::Fin19) => Fin19 among [NewInterpreterFromConfig, Finalize];

@@ -57,6 +57,7 @@ impl Thread {
         if !slot.live() {
             return Err(Rule::Life13.into());
         }
+        self.not_waited_for(tstate)?;
         self.runs_none(tstate)?;
         self.begin_end(&lists, interp, tstate);
         self.end_begun(Some(lists), interp, tstate)

@@ -107,6 +107,7 @@ impl Thread {
         if lists.interps().len() > 1 {
             return Err(Rule::Fin3.into());
         }
+        self.not_waited_for(tstate)?;
         if lists.tstates_of(main).any(|t| t.slot.ends.load(Ordering::Relaxed)) {
             return Ok(Left::new());
         }

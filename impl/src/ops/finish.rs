@@ -14,7 +14,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::{Guard, barrier};
 use crate::thread::Thread;
 use crate::trace::{Effect, Event};
-use crate::tstate::Tstate;
+use crate::tstate::{Started, Tstate};
 use cloister_specs::{Phase, Rule};
 use std::collections::VecDeque;
 
@@ -52,6 +52,13 @@ impl Thread {
         ring.shut(true);
         interp.slot.set_phase(Phase::Ending);
         self.effect(Effect::Ending { interp: interp.serial, tstate: tstate.serial });
+    }
+
+    /// May this thread state end its interpreter, or would the end wait for it?
+    pub(super) fn not_waited_for(&self, tstate: Tstate) -> Result<(), Rule> {
+        //= specs/rules/fin.md#fin-20
+        //# A thread that the end of its interpreter would wait for MUST NOT end it.
+        if tstate.slot.started() == Some(Started::Joined) { Err(Rule::Fin20) } else { Ok(()) }
     }
 
     /// May this thread end the interpreter of its current thread state, or does it run pending

@@ -92,6 +92,7 @@ impl Thread {
             head.slot.thread.store(Some(self.serial()));
         }
         self.may_enter(head)?;
+        self.not_waited_for(head)?;
         Ok(head)
     }
 

@@ -135,7 +135,15 @@ impl Runtime {
         require(h == self.main_thread, Rule::Fin2)?;
         //= specs/rules/fin.md#fin-3
         //# The runtime MUST NOT be finalized while it has a sub-interpreter.
-        require(self.interps[1..].iter().all(|i| i.phase.is_none()), Rule::Fin3)
+        require(self.interps[1..].iter().all(|i| i.phase.is_none()), Rule::Fin3)?;
+        self.own_current(d, h).map_or(Ok(()), |t| self.not_waited_for(t))
+    }
+
+    /// Is this a thread state that may end its interpreter?
+    pub(crate) fn not_waited_for(&self, t: TstateId) -> Result<(), Rule> {
+        //= specs/rules/fin.md#fin-20
+        //# A thread that the end of its interpreter would wait for MUST NOT end it.
+        require(self.tstate(t).started != Some(Started::Joined), Rule::Fin20)
     }
 
     fn may_run(&self, d: &Design, h: ThreadId, t: TstateId) -> Result<(), Rule> {
@@ -240,7 +248,8 @@ impl Runtime {
         //# An interpreter MUST NOT be ended while it has another thread state.
         let waited_for = |x| self.tstate(x).started == Some(Started::Joined);
         require(self.tstates_of(i).all(|x| x == t || waited_for(x)), Rule::Life10)?;
-        require(self.is_live(i), Rule::Life13)
+        require(self.is_live(i), Rule::Life13)?;
+        self.not_waited_for(t)
     }
 
     pub(crate) fn may_become_current(&self, h: ThreadId, t: TstateId) -> Result<(), Rule> {

@@ -95,7 +95,7 @@ impl Runtime {
     pub(crate) fn way_in(&self, d: &Design, h: ThreadId, i: InterpId) -> Result<TstateId, Rule> {
         let head = self.head(i).ok_or(Rule::Id6)?;
         match d.head_tstate {
-            HeadTstate::Borrowed => Ok(head),
+            HeadTstate::Borrowed => self.not_waited_for(head).map(|()| head),
             HeadTstate::Refused if self.tstates_of(i).any(|t| t != head) => Err(Rule::Life10),
             HeadTstate::Refused => {
                 //= specs/rules/id.md#id-6
@@ -105,6 +105,7 @@ impl Runtime {
                     return Err(Rule::Id6);
                 }
                 self.may_become_current(h, head)?;
+                self.not_waited_for(head)?;
                 Ok(head)
             }
         }

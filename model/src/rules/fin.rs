@@ -36,6 +36,7 @@ pub(super) static STEP_RULES: &[StepRule] = &[
     StepRule { rule: Rule::Fin17, holds: except_the_current },
     StepRule { rule: Rule::Fin18, holds: an_end_lets_its_threads_finish },
     StepRule { rule: Rule::Fin19, holds: created_in_its_life },
+    StepRule { rule: Rule::Fin20, holds: nobody_waits_for_itself },
 ];
 
 fn no_call_is_lost(_: &Design, r: &Runtime) -> bool {
@@ -222,6 +223,13 @@ fn created_in_its_life(s: &Step) -> bool {
         Some(Op::NewInterpreterFromConfig { .. } | Op::NewInterpreter { .. }) => {
             s.before.interp(MAIN).phase == Some(Phase::Live)
         }
+        _ => true,
+    }
+}
+
+fn nobody_waits_for_itself(s: &Step) -> bool {
+    match s.after.thread(s.mv.thread()).top() {
+        Label::FinishWait { end, .. } => s.after.tstate(end.tstate).started != Some(Started::Joined),
         _ => true,
     }
 }

@@ -107,9 +107,14 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Pend9 => Step(a_ring_has_calls),
         Rule::Pend10 => Refusal,
         Rule::Tls23 => Step(a_tstate_is_new_where_there_is_none),
-        Rule::Fin1 | Rule::Fin2 | Rule::Fin3 | Rule::Fin14 | Rule::Fin19 | Rule::Fin16 | Rule::Fin17 => {
-            Refusal
-        }
+        Rule::Fin1
+        | Rule::Fin2
+        | Rule::Fin3
+        | Rule::Fin14
+        | Rule::Fin19
+        | Rule::Fin20
+        | Rule::Fin16
+        | Rule::Fin17 => Refusal,
         Rule::Fin4 => Step(a_runtime_without_main_is_finalized),
         Rule::Fin5 => Step(it_is_initialized_again),
         Rule::Fin6 => Step(the_runtime_is_finalized),
