@@ -69,7 +69,7 @@ fn shuttle_tells_what_happened_to_people_and_to_scripts() {
     assert!(told.starts_with("seed 1, 100 schedules\n"), "{told}");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     let of = |name: &str| report[name].as_u64().unwrap();
-    assert_eq!((of("programs"), of("uniform"), of("pct")), (3, 60, 40), "{report}");
+    assert_eq!((of("programs"), of("uniform"), of("pct"), of("whole")), (4, 60, 40, 50), "{report}");
     assert!(of("waits") > 0 && of("requests") > 0 && of("switches") > 0, "{report}");
     assert!(report["failure"].is_null(), "{report}");
     let line = told.lines().find(|line| line.starts_with("forced switches")).unwrap();

@@ -33,6 +33,18 @@ pub struct ShuttleReport {
     pub requests: u64,
     /// Forced switches.
     pub switches: u64,
+    /// Schedules over the whole raw face, in which the validator does not follow.
+    pub whole: u64,
+    /// Pending calls that were run in them.
+    pub pending_run: u64,
+    /// Threads that were started in them.
+    pub started: u64,
+    /// Interpreters that were ended from outside in them.
+    pub outside: u64,
+    /// Times that the runtime was finalized in them.
+    pub finalized: u64,
+    /// Calls that were answered *finalized* in them.
+    pub cut_off: u64,
     /// What was wrong, if anything.
     pub failure: Option<String>,
 }
@@ -52,6 +64,12 @@ impl ShuttleReport {
             waits: happened.waits,
             requests: happened.requests,
             switches: happened.switches,
+            whole: tally.accounts.runs,
+            pending_run: tally.accounts.ran,
+            started: tally.accounts.started,
+            outside: tally.accounts.outside,
+            finalized: tally.accounts.finalized,
+            cut_off: tally.accounts.cut_off,
             failure: failure.map(ToString::to_string),
         }
     }
@@ -68,6 +86,12 @@ impl ShuttleReport {
             ("waits for a GIL", self.waits),
             ("requests", self.requests),
             ("forced switches", self.switches),
+            ("schedules over the whole raw face", self.whole),
+            ("pending calls run there", self.pending_run),
+            ("threads started there", self.started),
+            ("ends from outside there", self.outside),
+            ("finalizations there", self.finalized),
+            ("calls cut off there", self.cut_off),
         ];
         for (what, how_many) in rows {
             table.row([what.to_string(), how_many.to_string()]);
@@ -88,13 +112,23 @@ pub fn run(args: ShuttleArgs, context: &mut Context<'_>) -> Result<Exit, CliErro
     writeln!(context.out, "seed {seed}, {} schedules\n", plan.schedules)?;
     let bar = context.progress.stage("shuttle", Some(plan.schedules));
     let mut tally = Tally::default();
-    let found = explore(&plan, &mut tally, &context.progress.flag(), &mut |n| _ = bar.advance(n));
+    // Half of them over the whole raw face, where the validator does not follow.
+    let engine = Plan { schedules: plan.schedules.div_ceil(2), ..plan };
+    let flag = context.progress.flag();
+    let mut found = explore(&engine, &mut tally, &flag, &mut |n| _ = bar.advance(n));
+    if found.is_ok() {
+        let mut rest = Tally::default();
+        let whole = Plan { schedules: plan.schedules - engine.schedules, ..plan }.whole();
+        found = explore(&whole, &mut rest, &flag, &mut |n| _ = bar.advance(n));
+        tally.merge(&rest);
+    }
     bar.finish(&format!("{} schedules accepted", tally.schedules()));
     let report = ShuttleReport::new(&plan, &tally, found.as_ref().err().map(|f| &**f));
     write!(context.out, "{}", report.table())?;
     if let Err(found) = &found {
         writeln!(context.out, "\n{found}")?;
-        let all = 2 * SCHEDULES;
+        // Half of these are of each kind.
+        let all = 4 * SCHEDULES;
         let Found { seed, .. } = **found;
         let calls = plan.calls;
         writeln!(

@@ -4,6 +4,7 @@
 //! attaches and binds it. That far nothing is explored; from there on everything is, until
 //! all threads have come to rest. Each gives up its GIL in the end.
 
+use super::watched::Log;
 use super::{Failure, message};
 use crate::free_running::{Face, Left, Recording, Report, validate};
 use cloister_loomed::faults::Seeded;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub tstates: Vec<Tstate>,
     /// Those that a thread has told the others of.
     told: loom::sync::Mutex<Vec<Tstate>>,
+    /// What was said, for the end.
+    pub log: Log,
 }
 
 impl Shared {
@@ -86,6 +89,19 @@ impl Explored {
 ///
 /// The first schedule in which it does not, or from which the threads cannot go on.
 pub fn explore(program: &Program) -> Result<Explored, Failure> {
+    through(program, |program, into: &mut Explored| {
+        let recording = record(program).map_err(Failure::NotSetUp)?;
+        let happened = validate(&recording).map_err(Failure::NotAccepted)?;
+        into.merge(&Explored { schedules: 1, happened });
+        Ok(())
+    })
+}
+
+/// Takes a program through its schedules, of which each adds to what came of it so far.
+pub(super) fn through<T: Clone + Default + Send + 'static>(
+    program: &Program,
+    schedule: impl Fn(&Program, &mut T) -> Result<(), Failure> + Send + Sync + 'static,
+) -> Result<T, Failure> {
     let mut builder = loom::model::Builder::new();
     builder.max_threads = program.parts.len();
     builder.max_branches = BRANCHES;
@@ -94,36 +110,52 @@ pub fn explore(program: &Program) -> Result<Explored, Failure> {
     builder.preemption_bound = Some(program.preemptions);
     builder.checkpoint_file = None;
     builder.expect_explicit_explore = true;
-    let found = Arc::new(Mutex::new(Ok(Explored::default())));
+    let found = Arc::new(Mutex::new((T::default(), None)));
     let (program, into) = (program.clone(), Arc::clone(&found));
     let run = catch_unwind(AssertUnwindSafe(|| {
         builder.check(move || {
-            if let Err(failure) = schedule(&program, &into) {
-                let told = failure.to_string();
-                *lock(&into) = Err(failure);
-                // There is no other way to end an exploration.
-                panic!("{told}");
+            let mut one = lock(&into).0.clone();
+            match schedule(&program, &mut one) {
+                Ok(()) => lock(&into).0 = one,
+                Err(failure) => {
+                    let told = failure.to_string();
+                    lock(&into).1 = Some(failure);
+                    // There is no other way to end an exploration.
+                    panic!("{told}");
+                }
             }
         });
     }));
-    let found = lock(&found).clone();
-    match run {
-        Err(panic) if found.is_ok() => Err(Failure::Stuck(message(&*panic))),
-        Ok(()) | Err(_) => found,
+    let (all, failure) = lock(&found).clone();
+    match (run, failure) {
+        (_, Some(failure)) => Err(failure),
+        (Err(panic), None) => Err(Failure::Stuck(message(&*panic))),
+        (Ok(()), None) => Ok(all),
     }
 }
 
-/// One schedule.
-fn schedule(program: &Program, into: &Mutex<Result<Explored, Failure>>) -> Result<(), Failure> {
-    let recording = record(program).map_err(Failure::NotSetUp)?;
-    let report = validate(&recording).map_err(Failure::NotAccepted)?;
-    if let Ok(explored) = &mut *lock(into) {
-        explored.merge(&Explored { schedules: 1, happened: report });
-    }
-    Ok(())
+/// The threads of one schedule, all of them at rest.
+pub(super) struct Played {
+    pub shared: Arc<Shared>,
+    /// All threads, the first of them first.
+    pub threads: Vec<Thread>,
 }
 
 fn record(program: &Program) -> Result<Recording, String> {
+    let Played { shared, threads } = play_out(program)?;
+    let first = threads.first().ok_or("there is no thread")?;
+    let (held, events) = first.tell();
+    let told = (held, begun_early(events));
+    let mut left = std::array::from_fn(|_| Left::nobody());
+    for (left, thread) in left.iter_mut().zip(&threads) {
+        *left = Left::of(thread, Vec::new());
+    }
+    // Nothing is current in any of them, so that it does not matter that they are dropped here.
+    Ok(Recording::new(Thread::named_interp(shared.main), Thread::named(shared.tstates[0]), left, told))
+}
+
+/// Lets the threads of a program do what they do, in the schedule that loom is at.
+pub(super) fn play_out(program: &Program) -> Result<Played, String> {
     let (runtime, first) = Runtime::start(Settings::default()).map_err(|e| e.to_string())?;
     let main = runtime.main().ok_or("there is no main interpreter")?;
     let mut tstates = vec![first.current().ok_or("nothing is current")?];
@@ -133,7 +165,7 @@ fn record(program: &Program) -> Result<Recording, String> {
         let made = first.thread_state_new(main).map_err(|e| e.to_string())?;
         tstates.push(made.ok_or("memory ran out")?);
     }
-    let shared = Arc::new(Shared { main, tstates, told: loom::sync::Mutex::default() });
+    let shared = Arc::new(Shared { main, tstates, told: loom::sync::Mutex::default(), log: Log::default() });
     let part = program.parts.first().copied().ok_or("there is no thread")?;
     (part.before)(&shared, &first);
     let ready = Ready::new();
@@ -160,14 +192,7 @@ fn record(program: &Program) -> Result<Recording, String> {
     let joined = others.into_iter().map(|other| other.join().map_err(|panic| message(&*panic))?);
     let others = joined.collect::<Result<Vec<Thread>, String>>()?;
     loom::stop_exploring();
-    let (held, events) = first.tell();
-    let told = (held, begun_early(events));
-    let mut left = std::array::from_fn(|_| Left::nobody());
-    for (left, thread) in left.iter_mut().zip(iter::once(&first).chain(&others)) {
-        *left = Left::of(thread, Vec::new());
-    }
-    // Nothing is current in any of them, so that it does not matter that they are dropped here.
-    Ok(Recording::new(Thread::named_interp(main), Thread::named(shared.tstates[0]), left, told))
+    Ok(Played { shared, threads: iter::once(first).chain(others).collect() })
 }
 
 /// Lets each call begin right after its thread's event before it.

@@ -3,8 +3,12 @@
 //!
 //! - [`loomed`]: loom takes a small program through *every* schedule with so many preemptions,
 //!   and lets every load see every store that C11 lets it see.
-//! - [`shuttled`]: shuttle takes random programs over the whole raw face through random
+//! - [`watched`]: loom takes programs of pending calls and ends through their schedules, of which
+//!   the validator cannot follow the traces; what came of each is judged instead.
+//! - [`shuttled`]: shuttle takes random programs over the calls of the engine through random
 //!   schedules, uniform ones and those of PCT. Every load sees the last store.
+//! - [`whole`]: shuttle takes programs with the calls that the validator does not follow through
+//!   such schedules as well, and accounts for what each leaves.
 //!
 //! Both are more builds of the sources of the implementation (`cloister_loomed`,
 //! `cloister_shuttled`), and leave the same [recordings](crate::free_running) as OS threads do.
@@ -13,6 +17,8 @@
 
 pub mod loomed;
 pub mod shuttled;
+pub mod watched;
+pub mod whole;
 
 use crate::free_running::Mismatch;
 use std::any::Any;
@@ -26,6 +32,9 @@ pub enum Failure {
     /// The scheduler could not go on: all threads wait, as a rule.
     #[error("it came to no end: {0}")]
     Stuck(String),
+    /// What came of it breaks what has to hold.
+    #[error("what came of it is wrong: {0}")]
+    Wrong(String),
     /// The threads could not be set up.
     #[error("its threads could not be set up: {0}")]
     NotSetUp(String),

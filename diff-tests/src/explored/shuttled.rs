@@ -1,14 +1,18 @@
-//! Random programs over the whole raw face under shuttle: random schedules.
+//! Random programs under shuttle: random schedules.
 //!
 //! A *program* is what three threads try, by its seed: calls that make sense as far as they
 //! can tell, and wild ones, with work and polls in between. Each program is taken through so
 //! many uniform schedules, and as many of PCT (a thread goes on until it waits, or until one
 //! of few random places). Programs and schedules follow from the seed alone.
+//!
+//! Programs of the calls of the engine are checked with the model; those over the whole raw face
+//! are accounted for ([`whole`]), since the validator does not follow them.
 
+use super::whole::{self, Accounts};
 use super::{Failure, message};
 use crate::free_running::worker::Worker;
 use crate::free_running::world::World;
-use crate::free_running::{Face, Left, Recording, Report, THREADS, validate};
+use crate::free_running::{Face as _, Left, Recording, Report, THREADS, validate};
 use cloister_shuttled::faults::Seeded;
 use cloister_shuttled::{Runtime, Settings, Thread, explored};
 use fastrand::Rng;
@@ -24,6 +28,16 @@ pub const SCHEDULES: u64 = 20;
 /// PCT stops a thread that could go on at so many places, less one.
 const DEPTH: usize = 4;
 
+/// Which programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Face {
+    /// Those of the calls of the engine; the model must accept what happens.
+    #[default]
+    Engine,
+    /// Those over the whole raw face; what is left must be accounted for.
+    Whole,
+}
+
 /// What is to be explored.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -35,12 +49,20 @@ pub struct Plan {
     pub calls: u32,
     /// A fault that is switched on.
     pub seeded: Option<Seeded>,
+    /// Which programs.
+    pub face: Face,
 }
 
 impl Plan {
     /// So many schedules of short programs, with no fault.
     pub const fn new(seed: u64, schedules: u64) -> Self {
-        Plan { seed, schedules, calls: 12, seeded: None }
+        Plan { seed, schedules, calls: 12, seeded: None, face: Face::Engine }
+    }
+
+    /// The same over the whole raw face.
+    pub const fn whole(mut self) -> Self {
+        self.face = Face::Whole;
+        self
     }
 }
 
@@ -53,11 +75,22 @@ pub struct Tally {
     pub uniform: u64,
     /// Schedules of PCT.
     pub pct: u64,
-    /// What happened in them, in all.
+    /// What happened in those that were checked with the model, in all.
     pub happened: Report,
+    /// What happened in those that were accounted for, in all.
+    pub accounts: Accounts,
 }
 
 impl Tally {
+    /// Both together.
+    pub fn merge(&mut self, other: &Tally) {
+        self.programs += other.programs;
+        self.uniform += other.uniform;
+        self.pct += other.pct;
+        self.happened.merge(&other.happened);
+        self.accounts.merge(&other.accounts);
+    }
+
     /// All schedules.
     pub const fn schedules(&self) -> u64 {
         self.uniform + self.pct
@@ -99,13 +132,15 @@ pub fn explore(
             if wanted == 0 {
                 break;
             }
-            let (happened, failure) =
+            let (happened, accounts, failure) =
                 take_through(&Plan { seed, ..*plan }, scheduler(pct, seed, wanted as usize), stop);
             tally.happened.merge(&happened);
-            *(if pct { &mut tally.pct } else { &mut tally.uniform }) += happened.runs;
-            progress(happened.runs);
+            tally.accounts.merge(&accounts);
+            let runs = happened.runs + accounts.runs;
+            *(if pct { &mut tally.pct } else { &mut tally.uniform }) += runs;
+            progress(runs);
             if let Some(failure) = failure {
-                return Err(Box::new(Found { seed, pct, schedule: happened.runs + 1, failure }));
+                return Err(Box::new(Found { seed, pct, schedule: runs + 1, failure }));
             }
         }
     }
@@ -121,7 +156,7 @@ fn scheduler(pct: bool, seed: u64, schedules: usize) -> Box<dyn Scheduler> {
 }
 
 /// What happened so far to one program, and what was wrong.
-type Results = (Report, Option<Failure>);
+type Results = (Report, Accounts, Option<Failure>);
 
 /// Takes the program with this seed through the schedules of a scheduler.
 fn take_through(plan: &Plan, scheduler: Box<dyn Scheduler>, stop: &Arc<AtomicBool>) -> Results {
@@ -133,20 +168,31 @@ fn take_through(plan: &Plan, scheduler: Box<dyn Scheduler>, stop: &Arc<AtomicBoo
     let (plan, into) = (*plan, Arc::clone(&results));
     let run = catch_unwind(AssertUnwindSafe(|| {
         Runner::new(until, config).run(move || {
-            let result = record(&plan)
-                .map_err(Failure::NotSetUp)
-                .and_then(|recording| validate(&recording).map_err(Failure::NotAccepted));
-            let (happened, failure) = &mut *lock(&into);
+            let result = schedule(&plan);
+            let (happened, accounts, failure) = &mut *lock(&into);
             match result {
-                Ok(report) => happened.merge(&report),
+                Ok((report, accounted)) => {
+                    happened.merge(&report);
+                    accounts.merge(&accounted);
+                }
                 Err(wrong) => *failure = Some(wrong),
             }
         })
     }));
-    let (happened, failure) = lock(&results).clone();
-    match run {
-        Err(panic) => (happened, failure.or_else(|| Some(Failure::Stuck(message(&*panic))))),
-        Ok(_) => (happened, failure),
+    let (happened, accounts, failure) = lock(&results).clone();
+    let stuck = || run.err().map(|panic| Failure::Stuck(message(&*panic)));
+    (happened, accounts, failure.or_else(stuck))
+}
+
+/// One schedule.
+fn schedule(plan: &Plan) -> Result<(Report, Accounts), Failure> {
+    match plan.face {
+        Face::Engine => {
+            let recording = record(plan).map_err(Failure::NotSetUp)?;
+            let report = validate(&recording).map_err(Failure::NotAccepted)?;
+            Ok((report, Accounts::default()))
+        }
+        Face::Whole => Ok((Report::default(), whole::run(plan.seed, plan.calls, plan.seeded)?)),
     }
 }
 
@@ -159,7 +205,7 @@ struct Until {
 
 impl Scheduler for Until {
     fn new_execution(&mut self) -> Option<Schedule> {
-        let over = self.stop.load(SeqCst) || lock(&self.results).1.is_some();
+        let over = self.stop.load(SeqCst) || lock(&self.results).2.is_some();
         if over { None } else { self.scheduler.new_execution() }
     }
 

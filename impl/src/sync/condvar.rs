@@ -80,6 +80,13 @@ impl Condvar {
             return (mutex.lock(), woken);
         }
         #[cfg(any(feature = "loom", feature = "shuttle"))]
+        if parking == Parking::Calls {
+            // Calls may end without a signal, so whoever waits for them has to look again.
+            drop(guard);
+            super::backend::thread::yield_now();
+            return (mutex.lock(), Woken::Expired);
+        }
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
         if super::explored::expires() {
             drop(guard);
             return (mutex.lock(), Woken::Expired);
