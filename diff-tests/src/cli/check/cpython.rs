@@ -92,17 +92,17 @@ fn witnesses(
     for witness in &all {
         let shown = if witness.witness_shown { "yes" } else { "no" };
         let control = if witness.control_clean { "clean" } else { "shows it too" };
-        let knob = stage::knob_of(witness.name).map_or(String::new(), |(k, s)| format!("{k}={s}"));
-        let name = witness.name.replace('_', " ");
+        let knob = format!("{}={}", witness.known.knob, witness.known.setting);
+        let name = witness.known.title();
         table.row([witness.version.to_string(), name, knob, shown.into(), control.into()]);
-        match stage::expected(witness) {
+        match witness.known.expected(witness.version) {
             Some(expected) if expected == witness.witness_shown && witness.control_clean => {
                 report.cpython.confirmed += u64::from(expected);
             }
             Some(expected) => {
                 report.cpython.refuted += 1;
                 let should = if expected { "should show" } else { "should not show" };
-                let (name, version) = (witness.name, witness.version);
+                let (name, version) = (witness.known.name, witness.version);
                 report
                     .problems
                     .push(format!("CPython {version} {should} `{name}`, control clean: {}", witness.seen));
@@ -120,11 +120,11 @@ fn witnesses(
 
 /// On which releases this setting shows.
 fn confirmed(knob: &str, setting: &str, all: &[Witness]) -> Option<String> {
-    let mine = || all.iter().filter(|w| stage::knob_of(w.name) == Some((knob, setting)));
+    let mine = || all.iter().filter(|w| (w.known.knob, w.known.setting) == (knob, setting));
     let mut versions: Vec<_> = mine().map(|w| w.version).collect();
     versions.dedup();
     let told = versions.iter().map(|version| {
-        let shown = mine().any(|w| w.version == *version && w.witness_shown && w.control_clean);
+        let shown = mine().any(|w| w.version == *version && w.confirmed());
         format!("{} on {version}", if shown { "shown" } else { "not shown" })
     });
     let told: Vec<_> = told.collect();
