@@ -5,7 +5,8 @@ use super::{Asked, Stage};
 use crate::cli::args::ScopeArg;
 use crate::cli::lockstep::{RowReport, table};
 use crate::cli::{CliError, Context};
-use crate::cpython::{self, Found, NOT_FOUND, Witness};
+use crate::cpython::{self, Found, NOT_FOUND, Version, WITNESSES, Witness};
+use crate::designs::declared::{Declared, Said};
 use crate::report::Report;
 use crate::stages::cpython as stage;
 use crate::table::Table;
@@ -88,13 +89,7 @@ fn witnesses(
     let stop = context.progress.flag();
     let all = stage::witnesses(executable, found, &stop, &mut |n| _ = bar.advance(n))?;
     bar.finish(&format!("{} witnesses", all.len()));
-    let mut table = Table::new(["CPython", "witness", "knob", "shown", "control"]);
     for witness in &all {
-        let shown = if witness.witness_shown { "yes" } else { "no" };
-        let control = if witness.control_clean { "clean" } else { "shows it too" };
-        let knob = format!("{}={}", witness.known.knob, witness.known.setting);
-        let name = witness.known.title();
-        table.row([witness.version.to_string(), name, knob, shown.into(), control.into()]);
         match witness.known.expected(witness.version) {
             Some(expected) if expected == witness.witness_shown && witness.control_clean => {
                 report.cpython.confirmed += u64::from(expected);
@@ -110,12 +105,61 @@ fn witnesses(
             None => {}
         }
     }
-    write!(context.out, "{table}")?;
+    match Declared::of_the_project() {
+        Ok(declared) => write!(context.out, "{SIGNATURE}{}", signature(&all, &declared))?,
+        Err(error) => report.problems.push(error.to_string()),
+    }
     for row in report.designs.iter_mut().filter(|row| row.base == "cloister") {
         let (Some(knob), Some(setting)) = (&row.knob, &row.setting) else { continue };
         row.cpython = confirmed(knob, setting, &all);
     }
     Ok(())
+}
+
+const SIGNATURE: &str = "\
+Each fault in the model (a setting, and the rule that it breaks in ours) and in CPython (a run that shows it,
+beside a control that differs in the one thing that matters):
+
+";
+
+/// The model's verdict beside what each CPython did.
+fn signature(all: &[Witness], declared: &Declared) -> Table {
+    let mut versions: Vec<_> = all.iter().map(|w| w.version).collect();
+    versions.dedup();
+    let fixed = ["witness", "setting", "the model"].map(String::from);
+    let mut table = Table::new(fixed.into_iter().chain(versions.iter().map(Version::to_string)));
+    for known in WITNESSES {
+        let did = versions.iter().map(|version| {
+            let mine = all.iter().find(|w| w.version == *version && w.known == *known);
+            mine.map_or("", did).to_string()
+        });
+        let fixed = [
+            known.title(),
+            format!("{}={}", known.knob, known.setting),
+            verdict(declared, known.knob, known.setting),
+        ];
+        table.row(fixed.into_iter().chain(did));
+    }
+    table
+}
+
+/// What a CPython did in a witness, with `!` where it should not have.
+fn did(witness: &Witness) -> &'static str {
+    let as_expected = witness.known.expected(witness.version) != Some(!witness.witness_shown);
+    match (witness.witness_shown, witness.control_clean, as_expected) {
+        (_, false, _) => "! control",
+        (true, true, true) => "shown",
+        (false, true, true) => "-",
+        (true, true, false) => "! shown",
+        (false, true, false) => "! not shown",
+    }
+}
+
+/// What is declared of a setting in ours: the rules that it breaks, or what else.
+fn verdict(declared: &Declared, knob: &str, setting: &str) -> String {
+    let entries: Vec<_> = declared.of_setting(knob, setting).collect();
+    let broken = entries.iter().find(|entry| entry.verdict == Said::Broken);
+    broken.or(entries.first()).map_or_else(String::new, |entry| entry.phrase())
 }
 
 /// On which releases this setting shows.
