@@ -5,11 +5,12 @@ use super::{Asked, Stage};
 use crate::cli::args::ScopeArg;
 use crate::cli::lockstep::{RowReport, table};
 use crate::cli::{CliError, Context};
-use crate::cpython::{self, Found, NOT_FOUND, Version, WITNESSES, Witness};
+use crate::cpython::{self, Found, Known, NOT_FOUND, Version, WITNESSES, Witness};
 use crate::designs::declared::{Declared, Said};
 use crate::report::Report;
 use crate::stages::cpython as stage;
 use crate::table::Table;
+use cloister_model::Design;
 use std::path::Path;
 
 /// The recorded corpus, generated runs, and witnesses.
@@ -118,7 +119,7 @@ fn witnesses(
 
 const SIGNATURE: &str = "\
 Each fault in the model (a setting, and the rule that it breaks in ours) and in CPython (a run that shows it,
-beside a control that differs in the one thing that matters):
+beside a control that differs in the one thing that matters); a dash where a release does not have it:
 
 ";
 
@@ -126,19 +127,20 @@ beside a control that differs in the one thing that matters):
 fn signature(all: &[Witness], declared: &Declared) -> Table {
     let mut versions: Vec<_> = all.iter().map(|w| w.version).collect();
     versions.dedup();
-    let fixed = ["witness", "setting", "the model"].map(String::from);
-    let mut table = Table::new(fixed.into_iter().chain(versions.iter().map(Version::to_string)));
-    for known in WITNESSES {
+    let columns = ["setting", "the model"].map(String::from).into_iter();
+    let columns = columns.chain(versions.iter().map(Version::to_string));
+    let mut table = Table::new(columns.chain(["witness".into()]));
+    let place = |known: &&Known| Design::KNOBS.iter().position(|knob| knob.name == known.knob);
+    let mut by_knob: Vec<_> = WITNESSES.iter().collect();
+    by_knob.sort_by_key(place);
+    for known in by_knob {
         let did = versions.iter().map(|version| {
             let mine = all.iter().find(|w| w.version == *version && w.known == *known);
             mine.map_or("", did).to_string()
         });
-        let fixed = [
-            known.title(),
-            format!("{}={}", known.knob, known.setting),
-            verdict(declared, known.knob, known.setting),
-        ];
-        table.row(fixed.into_iter().chain(did));
+        let (knob, setting) = (known.knob, known.setting);
+        let model = [format!("{knob}={setting}"), verdict(declared, knob, setting)].into_iter();
+        table.row(model.chain(did).chain([known.title()]));
     }
     table
 }
