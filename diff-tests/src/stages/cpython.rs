@@ -70,7 +70,7 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::SetRunningMain, 3),
     (OpKind::SetNotRunningMain, 9),
     (OpKind::DestroyInterpreter, 4),
-    (OpKind::Fork, 1),
+    (OpKind::Fork, 8),
     (OpKind::Exec, 1),
 ];
 
