@@ -1,15 +1,16 @@
 //! `model(cpython_3_12_1)` beside CPython 3.12.1: what was recorded from it, and, where a
 //! libpython is found, the real one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use cloister_diff_tests::cpython::{Cpython, Found, NOT_FOUND, find};
+use cloister_diff_tests::cpython::{Cpython, Found, NOT_FOUND, find, read, write};
 use cloister_diff_tests::lockstep::{Ended, Lockstep};
-use cloister_diff_tests::stages::cpython::{corpus_path, generated, plan, recorded};
+use cloister_diff_tests::stages::cpython::{corpus_path, generated, plan, record, recorded};
 use cloister_model::Design;
-use cloister_specs::Move;
 use cloister_specs::text::Script;
+use cloister_specs::{Move, OpKind};
 
 const CLOISTER: &str = env!("CARGO_BIN_EXE_cloister");
 
@@ -28,11 +29,30 @@ fn the_model_does_what_was_recorded() {
 }
 
 #[test]
+fn every_kind_of_call_was_recorded() {
+    let corpus = read(&corpus_path().expect("the sources are here")).expect("a corpus");
+    let moves = corpus.runs.iter().flat_map(|run| &run.moves);
+    let mut made = BTreeSet::new();
+    for mv in moves {
+        if let Move::Start(start) = mv {
+            made.insert(start.op.kind());
+        }
+    }
+    let missing: Vec<_> = OpKind::ALL.into_iter().filter(|kind| !made.contains(kind)).collect();
+    assert_eq!(missing, []);
+}
+
+/// With `INSTA_UPDATE=always`, as for snapshots, it is recorded again.
+#[test]
 fn what_was_recorded_still_comes_out() {
     let Some(found) = modelled() else { return };
-    let corpus =
-        cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
     let mut cpython = Cpython::start(Path::new(CLOISTER), &found).expect("it starts");
+    let path = corpus_path().expect("the sources are here");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        let corpus = record(&mut cpython).expect("it is not lost");
+        write(&corpus, &path).expect("the file can be written");
+    }
+    let corpus = read(&path).expect("a corpus");
     let differences = corpus.compare(&mut cpython).expect("it is not lost");
     assert_eq!(differences, []);
 }
@@ -92,8 +112,7 @@ fn a_breach_that_is_fatal_ends_the_process_with_the_text_of_the_rule() {
 #[test]
 fn a_capsule_of_a_recorded_run_replays() {
     let Some(found) = modelled() else { return };
-    let corpus =
-        cloister_diff_tests::cpython::read(&corpus_path().expect("the sources are here")).expect("a corpus");
+    let corpus = read(&corpus_path().expect("the sources are here")).expect("a corpus");
     let mut cpython = Cpython::start(Path::new(CLOISTER), &found).expect("it starts");
     for run in corpus.runs.iter().take(20) {
         let ended = Lockstep::new(Design::CPYTHON_3_12_1, &mut cpython).replay(corpus.threads, &run.moves);

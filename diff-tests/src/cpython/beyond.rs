@@ -1,8 +1,8 @@
 //! Calls that no operation stands for: what witnesses need beside them. Each answers a
 //! short text.
 
-use super::{api::Api, baton, fork, os_threads};
-use cloister_specs::InterpId;
+use super::{api::Api, baton, fork, os_threads, pending};
+use cloister_specs::{InterpId, Reply, TstateId};
 use serde::{Deserialize, Serialize};
 
 /// Such a call.
@@ -23,6 +23,8 @@ pub enum Beyond {
     HoldId(InterpId),
     /// `_PyInterpreterState_IDDecref`.
     ReleaseId(InterpId),
+    /// `Py_EndInterpreter`: which pending calls it runs.
+    End(TstateId),
     /// `Py_FinalizeEx`.
     Finalize,
     /// Make the next creation of an OS thread by the calling one fail.
@@ -46,6 +48,13 @@ pub fn perform(api: &Api, call: &Beyond) -> Result<String, String> {
         Beyond::ReleaseId(interp) => {
             api.id_decref(address(*interp)?);
             "released".into()
+        }
+        Beyond::End(tstate) => {
+            let tstate = baton::with(|run| run.slots.tstate_address(*tstate))?;
+            pending::begin();
+            api.end_interpreter(tstate);
+            let (calls, failed) = pending::ran();
+            Reply::Ran { calls, failed }.to_string()
         }
         Beyond::Finalize => api.finalize().to_string(),
         Beyond::FailThread => {

@@ -4,7 +4,7 @@ use super::{beyond::Beyond, parent::Cpython};
 use crate::subject::{Event, Subject, SubjectError};
 use cloister_specs::{
     Fault, InterpId, InterpreterConfig, MAIN, Move, Observation, Op, Parking, Reply, Start, StatusBits,
-    ThreadId, ThreadView, TstateId,
+    ThreadId, ThreadView, TstateId, text,
 };
 
 /// Nobody prefers a thread here: the lowest that waits is woken.
@@ -38,6 +38,22 @@ impl<'a> Script<'a> {
     pub fn begin(cpython: &'a mut Cpython) -> Result<Self, SubjectError> {
         cpython.reset(4)?;
         Ok(Script { cpython })
+    }
+
+    /// Goes on in the text form, up to its end or a death: what the last move came to, in words.
+    pub fn lines(&mut self, text: &str) -> Result<String, SubjectError> {
+        let malformed =
+            |e: text::TextError| SubjectError { subject: self.cpython.name(), reason: e.to_string() };
+        let script: text::Script = text.parse().map_err(malformed)?;
+        let mut last = String::new();
+        for line in script.lines {
+            let event = self.cpython.apply(&line.mv)?;
+            last = shown(&event);
+            if matches!(event, Event::Died(_)) {
+                break;
+            }
+        }
+        Ok(last)
     }
 
     /// A thread makes a call.
@@ -119,6 +135,11 @@ fn start(thread: u8, op: Op, at: Option<TstateId>) -> Start {
     Start { thread: ThreadId(thread), op, at, prefer: LOWEST }
 }
 
+/// A whole run in the text form: what its last move came to, in words.
+pub fn last_of(cpython: &mut Cpython, lines: &[&str]) -> Result<String, SubjectError> {
+    Script::begin(cpython)?.lines(&lines.join("\n"))
+}
+
 /// The reply of an answered call.
 pub fn reply(event: &Event) -> Option<Reply> {
     match event {
@@ -143,9 +164,8 @@ pub fn parked(event: &Event, parking: Parking) -> bool {
 /// In few words.
 pub fn shown(event: &Event) -> String {
     match event {
-        Event::Replied { reply: Reply::Done, .. } => "done".into(),
         Event::Replied { reply: Reply::Exited, .. } => EXITS.into(),
-        Event::Replied { reply, .. } => format!("{reply:?}"),
+        Event::Replied { reply, .. } => reply.to_string(),
         Event::Refused(rule) => format!("refused by {rule}"),
         Event::Parked(parking) => format!("waits ({parking:?})"),
         Event::Running => "inside its call".into(),

@@ -6,9 +6,14 @@ mod borrowing;
 mod creation;
 mod fork;
 mod gilstate;
+mod list;
+mod listed;
 mod memory;
 mod os_threads;
+mod pending;
 mod switching;
+
+pub use list::ALL;
 
 use super::{
     find::{Found, Version},
@@ -17,11 +22,59 @@ use super::{
 use crate::subject::SubjectError;
 use std::path::Path;
 
+/// A witness as it is listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The situation.
+    pub name: &'static str,
+    /// The knob of the design that it belongs to.
+    pub knob: &'static str,
+    /// The setting that it shows.
+    pub setting: &'static str,
+    /// Does each of the releases that were looked at show it?
+    shows: [bool; LOOKED_AT.len()],
+    run: Run,
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Known) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Known {}
+
+/// The releases that were looked at when this was written.
+const LOOKED_AT: [Version; 2] = [Version { minor: 12, micro: 1 }, Version { minor: 13, micro: 0 }];
+
+impl Known {
+    /// Should this release show it? `None`: it was not looked at.
+    pub fn expected(&self, version: Version) -> Option<bool> {
+        let at = LOOKED_AT.iter().position(|v| *v == version)?;
+        Some(self.shows[at])
+    }
+
+    const fn not_on_3_12_1(mut self) -> Known {
+        self.shows[0] = false;
+        self
+    }
+
+    const fn not_on_3_13_0(mut self) -> Known {
+        self.shows[1] = false;
+        self
+    }
+
+    /// Its name in words.
+    pub fn title(&self) -> String {
+        self.name.replace('_', " ")
+    }
+}
+
 /// What a witness and its control came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
-    /// The situation.
-    pub name: &'static str,
+    /// Which one.
+    pub known: Known,
     /// Of the CPython that was asked.
     pub version: Version,
     /// Did the witness show the fault?
@@ -32,40 +85,29 @@ pub struct Witness {
     pub seen: String,
 }
 
+impl Witness {
+    /// Is the setting shown, and by nothing but the one thing that matters?
+    pub fn confirmed(&self) -> bool {
+        self.witness_shown && self.control_clean
+    }
+}
+
 /// What one witness reports: shown, control clean, seen.
 type Report = Result<(bool, bool, String), SubjectError>;
 
 type Run = fn(&mut Cpython) -> Report;
 
-/// Every witness, in the order in which a life meets the faults.
-const ALL: [(&str, Run); 18] = [
-    ("caller_loses_its_gil_when_a_creation_fails", creation::lost_caller_gil),
-    ("own_gil_with_the_main_allocator_is_accepted", creation::configuration_hole),
-    ("failed_creation_empties_the_gilstate_slot", creation::gilstate_slot_lost),
-    ("memory_exhaustion_answers_a_good_status", creation::ok_with_null),
-    ("waiter_of_another_interpreter_starves", switching::starvation),
-    ("switch_is_awaited_again_when_an_address_is_reused", switching::reused_address),
-    ("thread_state_deleted_during_a_poll", memory::tstate_in_use),
-    ("interpreter_ended_during_a_save", memory::interp_in_use),
-    ("thread_state_deleted_by_another_thread", memory::gilstate_slot_dangles),
-    ("id_released_in_another_thread_borrows_a_thread_state", borrowing::head_thread_state),
-    ("interpreter_destroyed_while_another_thread_starts_in_it", borrowing::destroy_race),
-    ("gilstate_of_a_fresh_thread_is_mains", gilstate::always_main),
-    ("gilstate_check_says_yes_without_a_thread_state", gilstate::vacuous_check),
-    ("failed_thread_start_leaves_a_cleared_thread_state", os_threads::cleared_and_listed),
-    ("waiter_exits_after_finalization", os_threads::exit_after_finalization),
-    ("request_of_a_waiter_that_exits_is_left_behind", os_threads::left_behind),
-    ("fork_beside_another_interpreter", fork::beside_another),
-    ("fork_in_a_legacy_interpreter", fork::in_legacy),
-];
+const fn known(name: &'static str, shows: (&'static str, &'static str), run: Run) -> Known {
+    Known { name, knob: shows.0, setting: shows.1, shows: [true; LOOKED_AT.len()], run }
+}
 
 /// Runs every witness on this libpython. `executable` is the `cloister` command.
 pub fn all(executable: &Path, found: &Found) -> Result<Vec<Witness>, SubjectError> {
     let mut cpython = Cpython::start(executable, found)?;
-    ALL.into_iter()
-        .map(|(name, run)| {
-            let (witness_shown, control_clean, seen) = run(&mut cpython)?;
-            Ok(Witness { name, version: cpython.version(), witness_shown, control_clean, seen })
+    ALL.iter()
+        .map(|&known| {
+            let (witness_shown, control_clean, seen) = (known.run)(&mut cpython)?;
+            Ok(Witness { known, version: cpython.version(), witness_shown, control_clean, seen })
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 //! not there at all: `specs/differences.md` is made from this.
 
 use super::declared::Declared;
+use crate::stages::cpython::left_out::LEFT_OUT as NOT_COMPARED;
 use cloister_model::Design;
 use cloister_model::design::Knob;
 use std::fmt::Write;
@@ -63,7 +64,8 @@ const LEFT_OUT: [(&str, &str); 17] = [
 const INTRO: &str = "\
 # Differences
 
-Made from `model/src/design.rs`, `specs/designs.toml` and `diff-tests/src/designs/differences.rs`; do not edit.
+Made from `model/src/design.rs`, `specs/designs.toml`, `diff-tests/src/designs/differences.rs` and
+`diff-tests/src/stages/cpython/left_out.rs`; do not edit.
 
 ## What ours does otherwise than CPython 3.12.1
 
@@ -76,6 +78,15 @@ implementation obeys ours alone; `model(cpython_3_12_1)` is compared with CPytho
 
 const LEFT_OUT_INTRO: &str = "
 ## What is left out of the lifecycle core
+
+| what | why |
+| --- | --- |
+";
+
+const NOT_COMPARED_INTRO: &str = "
+## What is not compared with CPython 3.12.1
+
+The generated runs leave this out; where the model is silent, so is the comparison.
 
 | what | why |
 | --- | --- |
@@ -101,6 +112,10 @@ pub fn markdown(declared: &Declared) -> String {
     out.push_str(LEFT_OUT_INTRO);
     for (what, why) in LEFT_OUT {
         let _ = writeln!(out, "| {what} | {why} |");
+    }
+    out.push_str(NOT_COMPARED_INTRO);
+    for one in NOT_COMPARED {
+        let _ = writeln!(out, "| {} | {} |", one.what, one.why);
     }
     out
 }

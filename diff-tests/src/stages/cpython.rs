@@ -4,39 +4,37 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use cloister_model::label::Label;
-use cloister_model::{Design, Grain, Ring, Runtime, Started};
-use cloister_specs::{
-    Fault, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Phase, ThreadId, TstateId,
-};
+use cloister_model::{Design, Grain};
+use cloister_specs::{Fault, InterpreterConfig, Move, OpKind};
 
 use super::lockstep::{Row, save};
 use crate::citations::project_root;
-use crate::cpython::{self, Cpython, Found, Witness};
+use crate::cpython::{self, Corpus, Cpython, Found, Witness};
 use crate::lockstep::{Ended, Lockstep, Mix, Plan, Tally, shrink, weights};
 use crate::subject::SubjectError;
 use crate::subjects::Model;
 
+pub mod left_out;
+
 /// Moves in a run.
 const LENGTH: u32 = 24;
 
-/// What CPython 3.12.1 is told: calls whose breach only an assertion would notice are left
-/// out, and so are faults that cannot be injected into it.
+/// What CPython 3.12.1 is told: everything but what is [left out](left_out::LEFT_OUT).
 pub fn mix() -> Mix {
     let hole = InterpreterConfig { use_main_obmalloc: true, ..InterpreterConfig::ISOLATED };
     let bad_settings =
         InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
     let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
-    Mix {
+    let mut mix = Mix {
         weights: weights(&WEIGHTS),
-        left_out,
-        full_rings: false,
+        left_out: left_out::leaves_out,
         configs: vec![hole, bad_settings, bad_gil],
         faults: Fault::ALL.to_vec(),
         faulty: 6,
-        refused: 0,
         ..Mix::whole(3)
-    }
+    };
+    left_out::set(&mut mix);
+    mix
 }
 
 /// How often each kind of call is tried.
@@ -72,77 +70,9 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::SetRunningMain, 3),
     (OpKind::SetNotRunningMain, 9),
     (OpKind::DestroyInterpreter, 4),
-    (OpKind::Fork, 1),
+    (OpKind::Fork, 8),
     (OpKind::Exec, 1),
 ];
-
-/// Calls that are left out in some states, since the model does not say what CPython does then.
-fn left_out(d: &Design, r: &Runtime, h: ThreadId, op: &Op) -> bool {
-    match op {
-        // An end waits for one thread after the other, and for one that runs; the model, for all at once.
-        Op::StartThread { daemon, .. } => {
-            let i = r.own_current(d, h).map(|t| r.tstate(t).interp);
-            !daemon && i.is_some_and(|i| r.tstates_of(i).any(|t| is_joined(r, t)))
-        }
-        // CPython says so when it clears the thread state, the model when it is gone.
-        Op::ThreadStateClear(t) | Op::ThreadStateBind(t) => is_joined(r, *t),
-        // An unknown id raises an exception, and without a current thread state there is
-        // nowhere to: CPython reads address 0.
-        Op::InterpreterLookUpId(id) => {
-            let known = Runtime::interp_ids().any(|i| r.interp_listed(i) && r.interp(i).id == *id);
-            !known && r.own_current(d, h).is_none()
-        }
-        // Of several thread states, the id takes the youngest and `destroy` the oldest; the
-        // model does not know their age. The end is fatal in any case (LIFE-10).
-        Op::InterpreterIdDecref(i) | Op::DestroyInterpreter(i) => {
-            r.tstates_of(*i).count() > 1 || lets_others_in(r, *i) || waits_for_one_to_run(r, *i)
-        }
-        // To end an interpreter through a thread state that polls is fatal, because it has a
-        // frame; the model has no frames.
-        Op::EvalBreakerPoll => r.own_current(d, h).is_some_and(|t| r.in_use_by_another(h, t)),
-        // 3.12.1 has one more reason: "can't fork at interpreter shutdown".
-        Op::Fork => {
-            r.own_current(d, h).is_some_and(|t| r.interp(r.tstate(t).interp).phase != Some(Phase::Live))
-        }
-        // `threads.main` still names a thread state that is gone, and nobody else can run there.
-        Op::ThreadStateDelete(t) => runs(r, *t),
-        Op::ThreadStateDeleteCurrent | Op::GilStateRelease(_) => {
-            r.own_current(d, h).is_some_and(|t| runs(r, t))
-        }
-        Op::ThreadStateDeleteExcept(t) => {
-            let running = r.interp(r.tstate(*t).interp).running;
-            running.is_some_and(|x| x != *t)
-        }
-        Op::Finalize => lets_others_in(r, MAIN) || waits_for_one_to_run(r, MAIN),
-        Op::EndInterpreter(t) => {
-            let i = r.tstate(*t).interp;
-            lets_others_in(r, i) || waits_for_one_to_run(r, i)
-        }
-        _ => false,
-    }
-}
-
-fn is_joined(r: &Runtime, t: TstateId) -> bool {
-    r.tstate(t).started == Some(Started::Joined)
-}
-
-fn waits_for_one_to_run(r: &Runtime, i: InterpId) -> bool {
-    let begins = |t| r.threads.iter().any(|x| x.stack[0] == Label::RunAttach(t));
-    r.tstates_of(i).any(|t| is_joined(r, t) && (r.tstate(t).thread.is_none() || begins(t)))
-}
-
-fn runs(r: &Runtime, t: TstateId) -> bool {
-    r.interp(r.tstate(t).interp).running == Some(t)
-}
-
-/// Does the end of this interpreter give up its GIL where the model's does not? It writes to
-/// the standard error when one of the pending calls that are left fails.
-fn lets_others_in(r: &Runtime, i: InterpId) -> bool {
-    let fails = |ring: &Ring| ring.calls.contains(&Some(PendingCall::Fails));
-    let gives_up = fails(&r.interp(i).pending) || (i == MAIN && fails(&r.pending_main));
-    let waits = |l: &Label| matches!(l, Label::TakeWait { gil, .. } if r.interp(i).gil == Some(*gil));
-    gives_up && r.threads.iter().any(|t| waits(&t.top()))
-}
 
 /// A plan of generated runs for CPython.
 pub fn plan(seed: u64, runs: u64) -> Plan {
@@ -208,14 +138,19 @@ pub fn generated_by(
     Ok(all)
 }
 
-/// The moves of generated runs, for recording.
-pub fn runs_to_record(seed: u64, runs: u64) -> Vec<Vec<Move>> {
-    (0..runs).map(|k| moves_of(seed + k)).collect()
+/// Runs in the corpus.
+const RECORDED: u64 = 220;
+
+/// Records generated runs on a real CPython.
+pub fn record(cpython: &mut Cpython) -> Result<Corpus, SubjectError> {
+    let mix = mix();
+    let runs: Vec<_> = (0..RECORDED).map(|seed| moves_of(&mix, seed)).collect();
+    cpython::record(cpython, mix.threads, &runs)
 }
 
-fn moves_of(seed: u64) -> Vec<Move> {
+fn moves_of(mix: &Mix, seed: u64) -> Vec<Move> {
     let design = Design::CPYTHON_3_12_1;
-    let mut generator = crate::lockstep::Generator::new(mix(), seed);
+    let mut generator = crate::lockstep::Generator::new(mix.clone(), seed);
     let mut runtime = cloister_model::Runtime::new(&design);
     let mut moves = Vec::new();
     while moves.len() < LENGTH as usize {
@@ -263,43 +198,4 @@ pub fn witnesses(
         each(1);
     }
     Ok(all)
-}
-
-/// Which setting of which knob a witness shows.
-pub fn knob_of(witness: &str) -> Option<(&'static str, &'static str)> {
-    Some(match witness {
-        "caller_loses_its_gil_when_a_creation_fails" | "failed_creation_empties_the_gilstate_slot" => {
-            ("failed-creation", "swaps-back-without-gil")
-        }
-        "own_gil_with_the_main_allocator_is_accepted" => ("own-gil-shared-obmalloc", "accepted"),
-        "memory_exhaustion_answers_a_good_status" => ("out-of-memory", "ok-with-null"),
-        "waiter_of_another_interpreter_starves" => ("drop-request", "per-interpreter"),
-        "switch_is_awaited_again_when_an_address_is_reused" => ("last-holder", "address"),
-        "thread_state_deleted_during_a_poll" | "interpreter_ended_during_a_save" => {
-            ("tstate-in-use", "unguarded")
-        }
-        "thread_state_deleted_by_another_thread" => ("gilstate-unbind", "callers-slot"),
-        _ => return None,
-    })
-}
-
-/// What 3.12.1 has mended already: these witnesses watch that it stays so.
-const MENDED_IN_3_12_1: [&str; 1] = ["request_of_a_waiter_that_exits_is_left_behind"];
-
-/// What 3.13.0 has mended besides.
-const MENDED_IN_3_13: [&str; 5] = [
-    "caller_loses_its_gil_when_a_creation_fails",
-    "failed_creation_empties_the_gilstate_slot",
-    "memory_exhaustion_answers_a_good_status",
-    "waiter_of_another_interpreter_starves",
-    "id_released_in_another_thread_borrows_a_thread_state",
-];
-
-/// Should this release show the fault? `None`: it was not looked at when this was written.
-pub fn expected(witness: &Witness) -> Option<bool> {
-    match (witness.version.minor, witness.version.micro) {
-        (12, 1) => Some(!MENDED_IN_3_12_1.contains(&witness.name)),
-        (13, 0) => Some(!MENDED_IN_3_12_1.contains(&witness.name) && !MENDED_IN_3_13.contains(&witness.name)),
-        _ => None,
-    }
 }

@@ -5,10 +5,12 @@ use super::{Asked, Stage};
 use crate::cli::args::ScopeArg;
 use crate::cli::lockstep::{RowReport, table};
 use crate::cli::{CliError, Context};
-use crate::cpython::{self, Found, NOT_FOUND, Witness};
+use crate::cpython::{self, Found, Known, NOT_FOUND, Version, WITNESSES, Witness};
+use crate::designs::declared::{Declared, Said};
 use crate::report::Report;
 use crate::stages::cpython as stage;
 use crate::table::Table;
+use cloister_model::Design;
 use std::path::Path;
 
 /// The recorded corpus, generated runs, and witnesses.
@@ -88,21 +90,15 @@ fn witnesses(
     let stop = context.progress.flag();
     let all = stage::witnesses(executable, found, &stop, &mut |n| _ = bar.advance(n))?;
     bar.finish(&format!("{} witnesses", all.len()));
-    let mut table = Table::new(["CPython", "witness", "knob", "shown", "control"]);
     for witness in &all {
-        let shown = if witness.witness_shown { "yes" } else { "no" };
-        let control = if witness.control_clean { "clean" } else { "shows it too" };
-        let knob = stage::knob_of(witness.name).map_or(String::new(), |(k, s)| format!("{k}={s}"));
-        let name = witness.name.replace('_', " ");
-        table.row([witness.version.to_string(), name, knob, shown.into(), control.into()]);
-        match stage::expected(witness) {
+        match witness.known.expected(witness.version) {
             Some(expected) if expected == witness.witness_shown && witness.control_clean => {
                 report.cpython.confirmed += u64::from(expected);
             }
             Some(expected) => {
                 report.cpython.refuted += 1;
                 let should = if expected { "should show" } else { "should not show" };
-                let (name, version) = (witness.name, witness.version);
+                let (name, version) = (witness.known.name, witness.version);
                 report
                     .problems
                     .push(format!("CPython {version} {should} `{name}`, control clean: {}", witness.seen));
@@ -110,7 +106,10 @@ fn witnesses(
             None => {}
         }
     }
-    write!(context.out, "{table}")?;
+    match Declared::of_the_project() {
+        Ok(declared) => write!(context.out, "{SIGNATURE}{}", signature(&all, &declared))?,
+        Err(error) => report.problems.push(error.to_string()),
+    }
     for row in report.designs.iter_mut().filter(|row| row.base == "cloister") {
         let (Some(knob), Some(setting)) = (&row.knob, &row.setting) else { continue };
         row.cpython = confirmed(knob, setting, &all);
@@ -118,13 +117,60 @@ fn witnesses(
     Ok(())
 }
 
+const SIGNATURE: &str = "\
+Each fault in the model (a setting, and the rule that it breaks in ours) and in CPython (a run that shows it,
+beside a control that differs in the one thing that matters); a dash where a release does not have it:
+
+";
+
+/// The model's verdict beside what each CPython did.
+fn signature(all: &[Witness], declared: &Declared) -> Table {
+    let mut versions: Vec<_> = all.iter().map(|w| w.version).collect();
+    versions.dedup();
+    let columns = ["setting", "the model"].map(String::from).into_iter();
+    let columns = columns.chain(versions.iter().map(Version::to_string));
+    let mut table = Table::new(columns.chain(["witness".into()]));
+    let place = |known: &&Known| Design::KNOBS.iter().position(|knob| knob.name == known.knob);
+    let mut by_knob: Vec<_> = WITNESSES.iter().collect();
+    by_knob.sort_by_key(place);
+    for known in by_knob {
+        let did = versions.iter().map(|version| {
+            let mine = all.iter().find(|w| w.version == *version && w.known == *known);
+            mine.map_or("", did).to_string()
+        });
+        let (knob, setting) = (known.knob, known.setting);
+        let model = [format!("{knob}={setting}"), verdict(declared, knob, setting)].into_iter();
+        table.row(model.chain(did).chain([known.title()]));
+    }
+    table
+}
+
+/// What a CPython did in a witness, with `!` where it should not have.
+fn did(witness: &Witness) -> &'static str {
+    let as_expected = witness.known.expected(witness.version) != Some(!witness.witness_shown);
+    match (witness.witness_shown, witness.control_clean, as_expected) {
+        (_, false, _) => "! control",
+        (true, true, true) => "shown",
+        (false, true, true) => "-",
+        (true, true, false) => "! shown",
+        (false, true, false) => "! not shown",
+    }
+}
+
+/// What is declared of a setting in ours: the rules that it breaks, or what else.
+fn verdict(declared: &Declared, knob: &str, setting: &str) -> String {
+    let entries: Vec<_> = declared.of_setting(knob, setting).collect();
+    let broken = entries.iter().find(|entry| entry.verdict == Said::Broken);
+    broken.or(entries.first()).map_or_else(String::new, |entry| entry.phrase())
+}
+
 /// On which releases this setting shows.
 fn confirmed(knob: &str, setting: &str, all: &[Witness]) -> Option<String> {
-    let mine = || all.iter().filter(|w| stage::knob_of(w.name) == Some((knob, setting)));
+    let mine = || all.iter().filter(|w| (w.known.knob, w.known.setting) == (knob, setting));
     let mut versions: Vec<_> = mine().map(|w| w.version).collect();
     versions.dedup();
     let told = versions.iter().map(|version| {
-        let shown = mine().any(|w| w.version == *version && w.witness_shown && w.control_clean);
+        let shown = mine().any(|w| w.version == *version && w.confirmed());
         format!("{} on {version}", if shown { "shown" } else { "not shown" })
     });
     let told: Vec<_> = told.collect();

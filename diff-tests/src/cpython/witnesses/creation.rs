@@ -3,7 +3,7 @@
 use super::{
     super::{
         parent::Cpython,
-        script::{Script, new, new_failing, reply, shown, t, view},
+        script::{Script, last_of, new, new_failing, reply, shown, t, view},
     },
     Report,
 };
@@ -101,6 +101,36 @@ pub fn gilstate_slot_lost(cpython: &mut Cpython) -> Report {
     Ok((lost, control == Some(t(1)), seen))
 }
 
+/// A status error becomes the end of the process, where the caller is promised NULL.
+pub fn fatal_when_legacy(cpython: &mut Cpython) -> Report {
+    let mut seen = Vec::new();
+    let (mut all, mut clean) = (true, true);
+    for fault in ["CoreInit", "MainInit"] {
+        let legacy = last_of(cpython, &[&format!("T0: NewInterpreter(fault={fault})")])?;
+        let status = last_of(cpython, &[&format!("T0: NewInterpreterFromConfig(legacy, fault={fault})")])?;
+        all &= legacy.starts_with("died: ");
+        clean &= status.starts_with("failed ");
+        seen.push(format!("{fault}: {legacy}; control, from a configuration: {status}"));
+    }
+    Ok((all, clean, seen.join("; ")))
+}
+
+/// The id of an interpreter for which there was no memory is given to nobody.
+pub fn id_used_up(cpython: &mut Cpython) -> Report {
+    const FAILS: &str = "T0: NewInterpreterFromConfig(isolated, fault=InterpAlloc)";
+    const LOOK_UP: [&str; 2] = ["T0: NewInterpreter", "T0: InterpreterLookUpId(1)"];
+    let failed = last_of(cpython, &[FAILS])?;
+    let after = last_of(cpython, &[&[FAILS], &LOOK_UP[..]].concat())?;
+    let next = last_of(cpython, &[FAILS, LOOK_UP[0], "T0: InterpreterLookUpId(2)"])?;
+    let control = last_of(cpython, &LOOK_UP)?;
+    let seen = format!(
+        "a creation without memory: {failed}; then one that succeeds, id 1: {after}, id 2: {next}; \
+         control, without the first, id 1: {control}"
+    );
+    let first = "interpreter 1";
+    Ok((after != first && next == first, control == first, seen))
+}
+
 /// Memory runs out: the status is OK, and there is no thread state.
 pub fn ok_with_null(cpython: &mut Cpython) -> Report {
     let mut replies = Vec::new();
@@ -116,7 +146,7 @@ pub fn ok_with_null(cpython: &mut Cpython) -> Report {
             replies.push("the caller is not as it was".into());
         }
     }
-    let shown_all = replies.iter().all(|r| r.ends_with("OkWithNull"));
+    let shown_all = replies.iter().all(|r| r.ends_with(&Reply::OkWithNull.to_string()));
     let created = Script::begin(cpython)?.call(0, new(ISOLATED))?;
     let clean = matches!(reply(&created), Some(Reply::Created { .. }));
     Ok((shown_all, clean, format!("{}; control, enough memory: {}", replies.join(", "), shown(&created))))

@@ -4,7 +4,7 @@ use super::{
     super::{
         beyond::Beyond,
         parent::Cpython,
-        script::{Script, new, t, view},
+        script::{Script, last_of, new, t, view},
     },
     Report,
 };
@@ -53,4 +53,16 @@ pub fn vacuous_check(cpython: &mut Cpython) -> Report {
         "without a current thread state, after a second interpreter has been: {after}; control, before: {before}"
     );
     Ok((after == "1" && bare, before == "0", seen))
+}
+
+/// One allocation that fails ends the process; `PyGILState_Ensure` has no way to say so.
+pub fn fatal_without_memory(cpython: &mut Cpython) -> Report {
+    const DETACHED: &str = "T0: SaveThread";
+    let fails = last_of(cpython, &[DETACHED, "T1: GilStateEnsure(0, fails)"])?;
+    let enough = last_of(cpython, &[DETACHED, "T1: GilStateEnsure(0)"])?;
+    let needless = last_of(cpython, &["T0: GilStateEnsure(0, fails)"])?;
+    let seen = format!(
+        "no memory for a new thread state: {fails}; controls: enough of it: {enough}; none needed: {needless}"
+    );
+    Ok((fails.starts_with("died: "), enough == "UNLOCKED" && needless == "LOCKED", seen))
 }

@@ -4,7 +4,7 @@ use super::{
     super::{
         beyond::Beyond,
         parent::Cpython,
-        script::{EXITS, Script, parked, t},
+        script::{EXITS, Script, last_of, parked, t},
     },
     Report,
 };
@@ -68,6 +68,52 @@ fn waiter_when(cpython: &mut Cpython, finalized: bool) -> Result<(bool, String),
     }
     let end = s.expire(1)?;
     Ok((waiting, s.said(&end)))
+}
+
+/// `T1` is a daemon in a call that waits for the GIL, which `T0` has.
+const DAEMON_WAITS: &str = "T0: StartThread(daemon) at t1\nT0: SaveThread\nT1: RunThread(t1)\nT1: SaveThread\n\
+    T0: RestoreThread(t0)\nT1: RestoreThread(t1)";
+const FINALIZE: &str = "T0: Finalize";
+const LETS_GO: &str = "T0: SaveThread";
+const GOES_ON: &str = "T1: .. step";
+
+/// A daemon has asked for the GIL of the main interpreter, which is finalized. On its way
+/// out it takes back what it asked, in the interpreter that its thread state names.
+pub fn freed_after_it_asked(cpython: &mut Cpython) -> Report {
+    const ASKS: &str = "T1: .. expire";
+    let asked = last_of(cpython, &[DAEMON_WAITS, ASKS, FINALIZE, GOES_ON])?;
+    let silent = last_of(cpython, &[DAEMON_WAITS, FINALIZE, GOES_ON])?;
+    let let_in = last_of(cpython, &[DAEMON_WAITS, ASKS, LETS_GO, GOES_ON])?;
+    let seen = format!(
+        "T1 asks, T0 finalizes, T1 goes on: {asked}; \
+         controls: T1 has not asked: {silent}; T0 lets the GIL go: {let_in}"
+    );
+    Ok((asked.contains("freed memory"), silent == EXITS && let_in == "done", seen))
+}
+
+/// A daemon waits while the runtime is finalized and initialized again: nothing tells it
+/// any more that its thread is to exit.
+pub fn initialized_again(cpython: &mut Cpython) -> Report {
+    const INITIALIZE: &str = "T0: Initialize at t0";
+    let again = last_of(cpython, &[DAEMON_WAITS, FINALIZE, INITIALIZE, LETS_GO, GOES_ON])?;
+    let once = last_of(cpython, &[DAEMON_WAITS, FINALIZE, GOES_ON])?;
+    let let_in = last_of(cpython, &[DAEMON_WAITS, LETS_GO, GOES_ON])?;
+    let seen = format!(
+        "T0 finalizes and initializes, T1 goes on: {again}; \
+         controls: T0 only finalizes: {once}; T0 lets the GIL go: {let_in}"
+    );
+    Ok((again.contains("freed memory"), once == EXITS && let_in == "done", seen))
+}
+
+/// The end of an interpreter has begun, and lets another thread in, which starts a thread.
+pub fn started_in_an_end(cpython: &mut Cpython) -> Report {
+    const BLOCKS: &str = "T0: AddPendingCall(0, blocks)";
+    const ASKS: &str = "T1: .. expire";
+    const START: &str = "T1: StartThread(daemon) at t2";
+    let ending = last_of(cpython, &[DAEMON_WAITS, BLOCKS, ASKS, FINALIZE, GOES_ON, START])?;
+    let before = last_of(cpython, &[DAEMON_WAITS, LETS_GO, GOES_ON, START])?;
+    let seen = format!("started while the end runs: {ending}; control, before it begins: {before}");
+    Ok((ending == "t2", before == "t2", seen))
 }
 
 /// Finalization flushes `sys.stdout` before it runs any bytecode, and runs a `__del__` later.
