@@ -89,8 +89,9 @@ fn tstate(known: &KnownTstate, standing: &Standing<'_>, info: &TstateInfo, losse
 fn calls(ledger: &Ledger, seen: &Snapshot, losses: &mut Vec<Loss>) {
     let mut ring = |id, ring: RingInfo, calls: &Calls| {
         losses.extend(calls.lost(id, ring.calls as u64));
-        if ring.signalled != (ring.calls > 0) {
-            losses.push(Loss::Signal { id, signalled: ring.signalled });
+        // A call that failed leaves its ring signalled, even if it was the last.
+        if ring.calls > 0 && !ring.signalled {
+            losses.push(Loss::Signal { id });
         }
     };
     ring(None, seen.main_ring, &ledger.main_calls);

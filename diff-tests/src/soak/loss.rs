@@ -114,13 +114,11 @@ pub enum Loss {
         /// Those that were neither run nor given back.
         dropped: u64,
     },
-    /// Pending calls wait in a ring that is not signalled, or none in one that is.
-    #[error("the ring of {} is {}", ring(*.id), if *.signalled { "signalled, but empty" } else { "not signalled, but has calls" })]
+    /// Pending calls wait in a ring that is not signalled.
+    #[error("the ring of {} has calls, but is not signalled", ring(*.id))]
     Signal {
         /// The interpreter whose ring it is; none: the main thread.
         id: Option<i64>,
-        /// Is it signalled?
-        signalled: bool,
     },
     /// A slot was made though all that are needed were there.
     #[error("the pool of {pool} has grown from {before} to {after} slots")]
