@@ -16,7 +16,7 @@ const REFUSED: InterpreterConfig =
     InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
 
 /// The time of a call, in nanoseconds.
-fn timed(calls: u64, mut call: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
+pub(super) fn timed(calls: u64, mut call: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
     let begun = on_processor();
     for _ in 0..calls {
         call()?;
@@ -38,7 +38,7 @@ fn started() -> Result<Thread, BenchError> {
     Ok(thread)
 }
 
-fn work<'a>(name: &'static str, target: Option<f64>, contenders: Vec<Contender<'a>>) -> Work<'a> {
+pub(super) fn work<'a>(name: &'static str, target: Option<f64>, contenders: Vec<Contender<'a>>) -> Work<'a> {
     Work { name, unit: "ns", target: target.map(Target::AtMost), stretch: 1, contenders }
 }
 

@@ -3,10 +3,12 @@
 use super::{BenchError, binding};
 use crate::cpython::{self, Cpython, Found, NOT_FOUND};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A pointer of CPython's; 0 is NULL.
@@ -80,6 +82,11 @@ functions! {
     eval_code: c"PyEval_EvalCode" => fn(Address, Address, Address) -> Address;
     dict_new: c"PyDict_New" => fn() -> Address;
     decref: c"Py_DecRef" => fn(Address);
+    /// `Py_AddPendingCall`.
+    add_pending_call: c"Py_AddPendingCall" => fn(extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int;
+    /// `Py_MakePendingCalls`.
+    make_pending_calls: c"Py_MakePendingCalls" => fn() -> c_int;
+    finalize: c"Py_FinalizeEx" => fn() -> c_int;
 }
 
 /// # Safety
@@ -100,10 +107,17 @@ unsafe fn symbol<T: Copy>(library: &Library, names: &[&CStr]) -> Result<T, Strin
 pub struct Python {
     name: String,
     functions: &'static Functions,
+    home: *const libc::wchar_t,
+    life: Cell<Life>,
+    not_send: PhantomData<*const ()>,
+}
+
+/// What there is from one initialization to the next end.
+#[derive(Clone, Copy)]
+struct Life {
     main: Address,
     main_interpreter: Address,
     code: Address,
-    not_send: PhantomData<*const ()>,
 }
 
 static LOADED: AtomicBool = AtomicBool::new(false);
@@ -153,18 +167,11 @@ impl Python {
             None => return Err("which pthread functions it calls cannot be told".into()),
         }
         let functions: &'static Functions = Box::leak(Box::new(functions));
-        set_home(functions, &found.path);
+        let home = home(&found.path);
         // SAFETY: called once in this process (`LOADED`), before anything else of CPython's;
         // the thread is its main thread from here on.
-        let (main, main_interpreter, code) = unsafe {
-            (functions.initialize)(0);
-            let code = (functions.compile)(c"pass".as_ptr(), c"poll".as_ptr(), PY_FILE_INPUT);
-            ((functions.current)(), (functions.main_interpreter)(), code)
-        };
-        if main == 0 || code == 0 {
-            return Err("it cannot be initialized".into());
-        }
-        Ok(Python { name, functions, main, main_interpreter, code, not_send: PhantomData })
+        let life = unsafe { begin(functions, home) }.ok_or("it cannot be initialized")?;
+        Ok(Python { name, functions, home, life: Cell::new(life), not_send: PhantomData })
     }
 
     /// What it is called, with its version.
@@ -179,23 +186,38 @@ impl Python {
 
     /// The main thread state.
     pub fn main(&self) -> Address {
-        self.main
+        self.life.get().main
     }
 
     /// The main interpreter.
     pub fn main_interpreter(&self) -> Address {
-        self.main_interpreter
+        self.life.get().main_interpreter
     }
 
     /// A code object that does nothing but poll the eval breaker.
     pub fn empty_code(&self) -> Address {
-        self.code
+        self.life.get().code
     }
 
     /// How long a thread waits for the main interpreter's GIL before it asks for it.
     pub fn set_switch_interval(&self, microseconds: u32) {
         // SAFETY: this thread has the main thread state current, as the type says.
         unsafe { (self.functions.set_switch_interval)(microseconds.into()) };
+    }
+
+    /// Finalizes it and initializes it again: whatever came from it before is gone.
+    pub fn restart(&self) -> Result<(), BenchError> {
+        // SAFETY: this is the main thread, with the main thread state current, and no work of
+        // another thread is under way; the code object is this one's.
+        let life = unsafe {
+            (self.functions.decref)(self.empty_code());
+            if (self.functions.finalize)() != 0 {
+                return Err(BenchError::Python("Py_FinalizeEx"));
+            }
+            begin(self.functions, self.home)
+        };
+        self.life.set(life.ok_or(BenchError::Python("Py_InitializeEx"))?);
+        Ok(())
     }
 
     /// A new interpreter, its thread state current.
@@ -212,15 +234,32 @@ impl Python {
     }
 }
 
-/// Tells CPython where its standard library is, when it is beside the library.
-fn set_home(functions: &Functions, library: &Path) {
+/// Initializes it.
+///
+/// # Safety
+///
+/// It is not initialized, and the string, unless it is null, lives as long as the process.
+unsafe fn begin(functions: &Functions, home: *const libc::wchar_t) -> Option<Life> {
+    // SAFETY: as this function's.
+    let life = unsafe {
+        if !home.is_null() {
+            (functions.set_home)(home);
+        }
+        (functions.initialize)(0);
+        let code = (functions.compile)(c"pass".as_ptr(), c"poll".as_ptr(), PY_FILE_INPUT);
+        Life { main: (functions.current)(), main_interpreter: (functions.main_interpreter)(), code }
+    };
+    (life.main != 0 && life.code != 0).then_some(life)
+}
+
+/// Where its standard library is, when it is beside the library; else null.
+fn home(library: &Path) -> *const libc::wchar_t {
     let has_library = |dir: &&Path| {
         ["3.12", "3.13"].iter().any(|v| dir.join("lib").join(format!("python{v}")).join("os.py").exists())
     };
-    if let Some(prefix) = library.ancestors().skip(1).find(has_library) {
+    library.ancestors().skip(1).find(has_library).map_or(ptr::null(), |prefix| {
         let bytes = prefix.as_os_str().as_bytes();
         let wide: Vec<_> = bytes.iter().chain(&[0]).map(|&b| libc::wchar_t::from(b)).collect();
-        // SAFETY: a string that ends with 0, and lives as long as the process.
-        unsafe { (functions.set_home)(wide.leak().as_ptr()) };
-    }
+        wide.leak().as_ptr()
+    })
 }

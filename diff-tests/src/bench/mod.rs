@@ -30,6 +30,8 @@ mod compute;
 mod hand_over;
 mod harness;
 mod libpython;
+mod life;
+mod pending;
 mod seats;
 mod works;
 

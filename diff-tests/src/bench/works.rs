@@ -1,7 +1,7 @@
 //! The works, in the order in which they are told.
 
 use super::libpython::Python;
-use super::{BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over};
+use super::{BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over, life, pending};
 use crate::stages::lockstep::{controlled, plan};
 use std::sync::atomic::AtomicBool;
 
@@ -11,16 +11,20 @@ pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
         Box::new(move || calls::read(peer)),
         Box::new(move || calls::save_and_restore(peer)),
         Box::new(calls::attach),
+        Box::new(move || pending::poll(peer)),
         Box::new(move || calls::swap_shared(peer)),
         Box::new(move || calls::swap_own(peer)),
         Box::new(move || calls::new_and_end_own(peer)),
         Box::new(move || calls::new_and_end_shared(peer)),
         Box::new(move || calls::refused(peer)),
         Box::new(calls::undone),
+        Box::new(move || pending::in_one_thread(peer)),
+        Box::new(move || pending::from_another_thread(peer)),
         Box::new(move || hand_over::asleep(peer)),
         Box::new(move || hand_over::on_request(peer)),
         Box::new(compute::in_two_interpreters),
         Box::new(lockstep),
+        Box::new(move || life::finalize_and_initialize(peer)),
     ]
 }
 

@@ -1,8 +1,9 @@
 //! The ledger beside what the runtime lists.
 
 use super::Loss;
+use super::calls::Calls;
 use super::ledger::{KnownInterp, KnownTstate, Ledger};
-use cloister::{GilInfo, PoolSize, PoolSizes, Serial, Snapshot, Tstate, TstateInfo};
+use cloister::{GilInfo, PoolSize, PoolSizes, RingInfo, Serial, Snapshot, Tstate, TstateInfo};
 use cloister_specs::{GilKind, Phase, StatusBits};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub(super) fn compare(ledger: &Ledger, standing: &Standing<'_>, seen: &Snapshot)
     tstates(ledger, standing, seen, &mut losses);
     gils(ledger, standing, seen, &mut losses);
     threads(standing, seen, &mut losses);
+    calls(ledger, seen, &mut losses);
     losses
 }
 
@@ -82,6 +84,23 @@ fn tstate(known: &KnownTstate, standing: &Standing<'_>, info: &TstateInfo, losse
     let serial = known.tstate.serial().get();
     let changed = changed.into_iter().filter(|(differs, _)| *differs);
     losses.extend(changed.map(|(_, what)| Loss::TstateChanged { serial, what }));
+}
+
+fn calls(ledger: &Ledger, seen: &Snapshot, losses: &mut Vec<Loss>) {
+    let mut ring = |id, ring: RingInfo, calls: &Calls| {
+        losses.extend(calls.lost(id, ring.calls as u64));
+        // A call that failed leaves its ring signalled, even if it was the last.
+        if ring.calls > 0 && !ring.signalled {
+            losses.push(Loss::Signal { id });
+        }
+    };
+    ring(None, seen.main_ring, &ledger.main_calls);
+    for info in &seen.interps {
+        if let Some(known) = ledger.interp(info.interp) {
+            ring(Some(known.id), info.ring, &known.calls);
+        }
+    }
+    losses.extend(ledger.ended.iter().filter_map(|(id, calls)| calls.lost(Some(*id), 0)));
 }
 
 fn gils(ledger: &Ledger, standing: &Standing<'_>, seen: &Snapshot, losses: &mut Vec<Loss>) {
@@ -174,6 +193,7 @@ mod tests {
     use crate::soak::ledger::Book;
     use cloister::{Interp, Runtime, Settings, Thread};
     use cloister_specs::InterpreterConfig;
+    use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
     /// A runtime with two interpreters beside main, and what there has to be in it.
@@ -192,7 +212,15 @@ mod tests {
             let mut ledger = Ledger::default();
             let mut know = |interp: Interp, tstate, config: InterpreterConfig| {
                 let (id, book) = (interp.id().unwrap(), Book::new(0));
-                ledger.interps.push(KnownInterp { interp, id, config, owner: 0, closing: false, book });
+                ledger.interps.push(KnownInterp {
+                    interp,
+                    id,
+                    config,
+                    owner: 0,
+                    closing: false,
+                    book,
+                    calls: Arc::default(),
+                });
                 let (bound, holder) = (Some(thread.serial()), Some(0));
                 let known = KnownTstate { tstate, interp, maker: 0, bound, holder, cleared: false };
                 ledger.tstates.push(known);

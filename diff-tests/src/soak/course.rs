@@ -38,6 +38,7 @@ pub fn run(plan: &Plan, go_on: &mut dyn FnMut(&Outcome) -> bool) -> Result<Outco
         owner: NOBODY,
         closing: false,
         book: Arc::clone(&book),
+        calls: Arc::default(),
     });
     ledger.tstates.push(KnownTstate {
         tstate: first,
@@ -132,6 +133,7 @@ impl<'a> Course<'a> {
     /// Creates an interpreter and ends it: by its id it tells how many there have been.
     fn probe(&mut self) -> Result<(), Loss> {
         let refused = |call| move |error: CallError| Loss::of(call, error);
+        self.run_calls()?;
         let made = self.thread.new_interpreter_from_config(&InterpreterConfig::LEGACY);
         let (interp, tstate) = made.map_err(|error| Loss::Creation { got: Some(error), expected: None })?;
         let got = interp.id().unwrap_or(-1);
@@ -143,6 +145,21 @@ impl<'a> Course<'a> {
         let expected = ledger.ids;
         ledger.ids += 1;
         if got == expected { Ok(()) } else { Err(Loss::Id { got, expected }) }
+    }
+
+    /// Runs what is pending in the main interpreter and for the main thread.
+    fn run_calls(&self) -> Result<(), Loss> {
+        let lost = |call| move |refusal: Refusal| Loss::of(call, refusal.into());
+        let restored = self.thread.restore_thread(self.first);
+        restored.map_err(|error| Loss::of(OpKind::RestoreThread, error))?;
+        loop {
+            let ran = self.thread.make_pending_calls().map_err(lost(OpKind::MakePendingCalls))?;
+            if ran.calls == 0 {
+                break;
+            }
+        }
+        self.thread.save_thread().map_err(lost(OpKind::SaveThread))?;
+        Ok(())
     }
 
     fn checkpoint(&mut self) {
@@ -168,12 +185,13 @@ impl<'a> Course<'a> {
     }
 
     fn account(&mut self, current: &[Tstate], threads: usize) {
-        let ledger = self.shared.ledger();
+        let mut ledger = self.shared.ledger();
         self.shared.runtime.snapshot_into(&mut self.snapshot);
         let outcome = &mut self.outcome;
         outcome.pools = PoolSizes::now();
         let standing = Standing { current, threads };
         outcome.losses.extend(accounts::compare(&ledger, &standing, &self.snapshot));
+        ledger.ended.clear();
         outcome.losses.extend(accounts::pools(&outcome.full, &outcome.pools, &self.snapshot));
     }
 
@@ -190,7 +208,7 @@ impl<'a> Course<'a> {
             self.outcome.tally += &left.tally;
             self.outcome.losses.append(&mut left.losses);
         }
-        if let Err(loss) = self.sweep() {
+        if let Err(loss) = self.run_calls().and_then(|()| self.sweep()) {
             self.outcome.losses.push(loss);
         }
         self.account(&[], 1);

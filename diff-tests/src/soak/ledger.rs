@@ -1,5 +1,6 @@
 //! What there has to be, by what the calls of all threads answered.
 
+use super::calls::Calls;
 use cloister::{Interp, Serial, Tstate};
 use cloister_specs::{GilKind, InterpreterConfig};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) struct KnownInterp {
     /// It is to be ended: nobody makes thread states in it any more.
     pub closing: bool,
     pub book: Arc<Book>,
+    /// Those in its ring.
+    pub calls: Arc<Calls>,
 }
 
 impl KnownInterp {
@@ -59,12 +62,17 @@ impl Book {
         Arc::new(Book { by_holder: AtomicU64::new(0), by_all: AtomicU64::new(0), last })
     }
 
-    /// Written by a holder. Was the one before another thread?
-    pub fn sign(&self, me: usize) -> bool {
+    /// Counted by a holder.
+    pub fn count(&self) {
         let before = self.by_holder.load(Ordering::Relaxed);
         std::hint::spin_loop();
         self.by_holder.store(before + 1, Ordering::Relaxed);
         self.by_all.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Written by a holder. Was the one before another thread?
+    pub fn sign(&self, me: usize) -> bool {
+        self.count();
         let another = self.last.load(Ordering::Relaxed) != me as u64;
         if another {
             self.last.store(me as u64, Ordering::Relaxed);
@@ -83,6 +91,10 @@ impl Book {
 pub(super) struct Ledger {
     pub interps: Vec<KnownInterp>,
     pub tstates: Vec<KnownTstate>,
+    /// The pending calls of interpreters that were ended since the last checkpoint.
+    pub ended: Vec<(i64, Arc<Calls>)>,
+    /// Those in the ring of the main thread.
+    pub main_calls: Arc<Calls>,
     /// How many interpreters were given an id.
     pub ids: i64,
 }
@@ -112,7 +124,10 @@ impl Ledger {
 
     /// Strikes out an interpreter.
     pub fn remove_interp(&mut self, interp: Interp) {
-        self.interps.retain(|known| known.interp != interp);
+        if let Some(place) = self.interps.iter().position(|known| known.interp == interp) {
+            let known = self.interps.swap_remove(place);
+            self.ended.push((known.id, known.calls));
+        }
     }
 
     /// The interpreters of this thread.

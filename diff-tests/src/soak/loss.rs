@@ -100,6 +100,26 @@ pub enum Loss {
         /// The next one, by all that were created.
         expected: i64,
     },
+    /// Pending calls are neither run nor queued, or run twice, or let go.
+    #[error("of the pending calls of {}, {accepted} were accepted, but {ran} were run, {queued} are queued and {dropped} were let go", ring(*.id))]
+    Calls {
+        /// The interpreter whose ring it is; none: the main thread.
+        id: Option<i64>,
+        /// Those that were accepted.
+        accepted: u64,
+        /// Those that were run.
+        ran: u64,
+        /// Those that wait in the ring.
+        queued: u64,
+        /// Those that were neither run nor given back.
+        dropped: u64,
+    },
+    /// Pending calls wait in a ring that is not signalled.
+    #[error("the ring of {} has calls, but is not signalled", ring(*.id))]
+    Signal {
+        /// The interpreter whose ring it is; none: the main thread.
+        id: Option<i64>,
+    },
     /// A slot was made though all that are needed were there.
     #[error("the pool of {pool} has grown from {before} to {after} slots")]
     PoolGrew {
@@ -173,6 +193,10 @@ fn place(interp: Option<i64>) -> String {
     interp.map_or_else(|| "no interpreter".into(), |id| format!("interpreter {id}"))
 }
 
+fn ring(id: Option<i64>) -> String {
+    id.map_or_else(|| "the main thread".into(), |id| format!("interpreter {id}"))
+}
+
 impl Loss {
     /// A legal call came to nothing.
     pub(super) fn of(call: OpKind, error: CallError) -> Loss {
@@ -193,6 +217,8 @@ impl Loss {
             Loss::GilLocked { locked: false, .. } => Rule::Gil2,
             Loss::GilRequested { .. } => Rule::Gil8,
             Loss::Counted { .. } => Rule::Gil1,
+            Loss::Calls { .. } => Rule::Fin8,
+            Loss::Signal { .. } => Rule::Pend9,
             Loss::Gilstate { .. } => Rule::Tls14,
             Loss::Accepted { rule, .. } => *rule,
             Loss::Creation { .. } => Rule::Life3,

@@ -4,18 +4,21 @@
 //! Every thread makes random calls on the plain build: it creates interpreters with a GIL of
 //! its own and with the shared one, and lets some creations fail; it makes thread states in
 //! anybody's interpreters, and binds, enters, polls, leaves, clears and deletes them; it ends
-//! its interpreters, and now and then leaves the runtime and comes back. What a thread knows is
+//! its interpreters, from within and from outside, by the last reference to their id too. It takes
+//! interpreters up with Ensure and lets go with Release, adds pending calls to anybody's, starts
+//! threads and lets ends wait for them, and now and then leaves the runtime and comes back. What a thread knows is
 //! often out of date, so calls are refused: every refusal has to name a rule that explains it.
 //! Some calls are wrong on purpose, and have to be refused.
 //!
 //! The *ledger* says what there has to be: whoever created something adds it, whoever
 //! ended it takes it out, after the call. A *checkpoint* ends each *round*: all threads
-//! come to a gate without a GIL, some take one and *stand* there with it, and the ledger is
-//! compared with what the runtime lists (see `accounts`). The sizes of the slot pools and the
+//! come to a gate without a GIL, the pending calls of main are run, some take one and *stand* there with it, and the ledger is
+//! compared with what the runtime lists (see `accounts`). Every pending call that was accepted has to
+//! be run or queued; those of an interpreter that has ended, all run. The sizes of the slot pools and the
 //! resident memory are looked at as well.
 //!
 //! - Round 0 *fills*: every thread makes as much as it is ever allowed to have at once, so
-//!   no slot is made after it.
+//!   no slot is made after it; with a thread that it started, which waits for those of the others.
 //! - The rounds up to [`WARM_UP`] warm up: the memory after them is what later memory is
 //!   compared with.
 //! - In the end all threads end all they have, and nothing but the main interpreter is left.
@@ -23,6 +26,7 @@
 //! The pools and the memory are those of the process: a soak has to be alone in it.
 
 mod accounts;
+mod calls;
 mod course;
 mod forget;
 mod gate;

@@ -5,7 +5,7 @@ use super::ledger::{Book, Ledger};
 use super::{Loss, Plan, Tally};
 use cloister::{Runtime, Tstate};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
 /// How many interpreters a thread may have at once, counting one that is being created.
 pub(super) const INTERPS: usize = 3;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub budgets: Vec<Budget>,
     pub left: Vec<Mutex<Left>>,
     pub stop: AtomicBool,
+    /// Where the first threads that the threads started meet.
+    pub filled: Barrier,
     ledger: Mutex<Ledger>,
 }
 
@@ -57,6 +59,7 @@ impl Shared {
             budgets: (0..plan.threads).map(|_| Budget::default()).collect(),
             left: (0..plan.threads).map(|_| Mutex::default()).collect(),
             stop: AtomicBool::new(false),
+            filled: Barrier::new(plan.threads),
             ledger: Mutex::new(ledger),
         }
     }

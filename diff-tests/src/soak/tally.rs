@@ -46,6 +46,24 @@ counts! {
     Left: "times left (save, swap)";
     /// EvalBreakerPoll.
     Polls: "polls";
+    /// Ensures that took up a thread state.
+    Ensured: "times ensured and released";
+    /// Of them, by one that Ensure made.
+    EnsureMade: "  with a thread state of its own";
+    /// DeleteCurrent.
+    DeletedCurrent: "current thread states deleted";
+    /// Pending calls that were accepted.
+    Added: "pending calls added";
+    /// Those for which there was no room.
+    Full: "pending calls not added, ring full";
+    /// Threads that were started.
+    Started: "threads started and run";
+    /// Of them, those that an end waited for or ran beside.
+    StartedAtEnd: "  at an end";
+    /// Interpreters that were ended by the last reference to their id.
+    LastRef: "ends by the last reference";
+    /// Interpreters that were destroyed from outside.
+    Destroyed: "ends by destroy";
     /// A GIL that was held by another thread before.
     HandOvers: "hand-overs between threads";
     /// Of them, by a poll that saw a request.

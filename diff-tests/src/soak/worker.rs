@@ -1,6 +1,8 @@
 //! A thread of the soak: its rounds, and what it does between two of them.
 
+mod ids;
 mod leaving;
+mod others;
 mod steps;
 mod wrong;
 
@@ -157,7 +159,7 @@ impl Worker {
             let tstate = self.expect_made(thread, mine[n % mine.len()])?;
             self.publish(tstate, mine[n % mine.len()], None);
         }
-        Ok(())
+        self.start_first(thread)
     }
 
     /// Takes a GIL to the checkpoint: every other thread that of an interpreter of its own,

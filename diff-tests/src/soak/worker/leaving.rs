@@ -3,7 +3,7 @@
 use super::{Fine, Inside, Worker};
 use crate::soak::ledger::KnownTstate;
 use crate::soak::{Count, Forget, Loss, accounts};
-use cloister::{Interp, Thread};
+use cloister::{Interp, Thread, Tstate};
 use cloister_specs::{GilKind, OpKind, Rule};
 
 impl Worker {
@@ -60,19 +60,38 @@ impl Worker {
             self.leave(thread)?;
             return Ok(true);
         }
+        let started = if self.starts() { Some(self.start(thread)?) } else { None };
         let ended = thread.end_interpreter(tstate);
-        if self.explained(OpKind::EndInterpreter, ended, &[Rule::Life10])?.is_none() {
+        let ended = self.explained(OpKind::EndInterpreter, ended, &[Rule::Life10])?;
+        if let Some(started) = started {
+            if ended.is_none() {
+                self.leave(thread)?;
+            }
+            started.join()?;
+            self.tally.add(Count::Started, kind);
+            if ended.is_some() {
+                self.tally.add(Count::StartedAtEnd, kind);
+            }
+        }
+        if ended.is_none() {
             return Ok(false);
         }
-        self.tally.add(Count::Ended, kind);
         self.inside = None;
-        self.stale = Some((interp, tstate));
-        self.strike_out(interp);
-        self.look_around(thread, OpKind::EndInterpreter)?;
+        self.ended(thread, OpKind::EndInterpreter, interp, tstate)?;
         match known.filter(|_| kind == GilKind::Own).as_ref().and_then(accounts::counted) {
             Some(loss) => Err(loss),
             None => Ok(true),
         }
+    }
+
+    /// An interpreter was ended.
+    pub(super) fn ended(&mut self, thread: &Thread, call: OpKind, interp: Interp, tstate: Tstate) -> Fine {
+        let kind = self.kind_of(interp);
+        self.tally.add(Count::Ended, kind);
+        self.stale = Some((interp, tstate));
+        self.strike_out(interp);
+        self.look_around(thread, call)?;
+        Ok(())
     }
 
     /// Takes an interpreter out of the ledger, with all of its thread states.

@@ -33,7 +33,7 @@ fn config_of(kind: GilKind) -> InterpreterConfig {
 
 impl Worker {
     pub(super) fn step(&mut self, thread: &Thread) -> Fine {
-        match self.rng.u32(..32) {
+        match self.rng.u32(..40) {
             0..2 => {
                 let kind = if self.rng.bool() { GilKind::Own } else { GilKind::Shared };
                 if self.shared.affords(self.me, 1, 1 + RESERVE) { self.create(thread, kind) } else { Ok(()) }
@@ -47,6 +47,11 @@ impl Worker {
             24..27 => self.clear_one(thread),
             27..29 => self.delete_one(thread),
             29..31 => self.end_one(thread),
+            31..34 => self.ensure(thread),
+            34..36 => self.add_call(thread),
+            36..37 => self.delete_current(thread),
+            37..38 => self.start_seldom(thread),
+            38..39 => self.end_from_outside(thread),
             _ => self.err(thread),
         }
     }
@@ -73,7 +78,8 @@ impl Worker {
             let mut ledger = self.shared.ledger();
             ledger.ids += 1;
             let book = Arc::clone(&book);
-            ledger.interps.push(KnownInterp { interp, id, config, owner: self.me, closing: false, book });
+            let (owner, calls) = (self.me, Arc::default());
+            ledger.interps.push(KnownInterp { interp, id, config, owner, closing: false, book, calls });
             let (bound, holder) = (Some(thread.serial()), Some(self.me));
             let known = KnownTstate { tstate, interp, maker: self.me, bound, holder, cleared: false };
             ledger.tstates.push(known);
@@ -238,7 +244,7 @@ impl Worker {
         Ok(())
     }
 
-    fn poll(&mut self, thread: &Thread) -> Fine {
+    pub(super) fn poll(&mut self, thread: &Thread) -> Fine {
         let Some(kind) = self.inside.as_ref().map(|inside| inside.kind) else { return Ok(()) };
         let compute = if self.rng.u32(..COMPUTE_ONE_IN) == 0 { COMPUTE } else { 0 };
         for _ in 0..self.rng.u32(1..=POLLS) {
