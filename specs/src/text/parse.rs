@@ -202,11 +202,14 @@ impl Cursor<'_> {
             OpKind::StartThread => {
                 let daemon = self.keyword("daemon");
                 let fails = if daemon { self.option("fails")? } else { self.keyword("fails") };
+                if !self.rest.trim_start().starts_with(')') {
+                    return Err(wrong_arguments(kind));
+                }
                 Op::StartThread { daemon, fails }
             }
             OpKind::RunThread => Op::RunThread(self.tstate()?),
             OpKind::ThreadStateDeleteExcept => Op::ThreadStateDeleteExcept(self.tstate()?),
-            OpKind::InterpreterLookUpId => Op::InterpreterLookUpId(self.number("an id")?),
+            OpKind::InterpreterLookUpId => Op::InterpreterLookUpId(self.number("an id, 0 to 255")?),
             OpKind::InterpreterRequireIdRef => {
                 let interp = self.interp()?;
                 self.token(",", "`,` and yes or no")?;
