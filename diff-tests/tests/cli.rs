@@ -103,17 +103,15 @@ fn parsed<T: Args + FromArgMatches>(words: &[&str]) -> Result<T, String> {
     T::from_arg_matches(&matches).map_err(|error| error.to_string())
 }
 
+const AREAS: &str = "the areas are FIN, FORK, GIL, GILSTATE, ID, LIFE, PEND, TLS";
+
 #[test]
 fn arguments_have_defaults_and_are_checked() {
     let check: CheckArgs = parsed(&[]).unwrap();
     assert_eq!((check.scope, check.area), (ScopeArg::Default, None));
     let check: CheckArgs = parsed(&["--scope", "deep", "--area", "gil"]).unwrap();
     assert_eq!((check.scope, check.area.as_deref()), (ScopeArg::Deep, Some("GIL")));
-    assert!(
-        parsed::<CheckArgs>(&["--area", "nose"])
-            .unwrap_err()
-            .contains("the areas are FIN, FORK, GIL, GILSTATE, ID, LIFE, PEND, TLS")
-    );
+    assert!(parsed::<CheckArgs>(&["--area", "nose"]).unwrap_err().contains(AREAS));
     let designs: DesignsArgs = parsed(&["gil=own", "attach=late", "--json", "out.json"]).unwrap();
     assert_eq!(
         (designs.words[1].as_str(), designs.grain.name(), designs.gil),

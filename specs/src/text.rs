@@ -32,7 +32,7 @@ mod cursor;
 mod parse;
 mod print;
 
-use crate::{Fault, InterpreterConfig, Move, OpKind, Parking, Reply, Rule, ThreadId};
+use crate::{Denied, Fault, InterpreterConfig, Move, OpKind, Parking, Reply, Rule, ThreadId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -171,10 +171,10 @@ pub enum Problem {
     #[error("there is no rule `{0}`; `cloister rules` lists them")]
     UnknownRule(String),
     /// No creation fails with this text.
-    #[error("no creation fails with \"{0}\"; the texts are those of CreationError")]
+    #[error("no creation fails with \"{0}\"; the texts are {texts}", texts = quoted(CREATION_ERRORS))]
     UnknownFailure(String),
     /// Nothing is denied with this text.
-    #[error("nothing is denied with \"{0}\"; the texts are those of Denied")]
+    #[error("nothing is denied with \"{0}\"; the texts are {texts}", texts = quoted(Denied::ALL))]
     UnknownDenial(String),
     /// `at` after a call that makes no thread state.
     #[error("{0} makes no thread state, so it takes no `at`")]
@@ -243,6 +243,10 @@ fn field_names() -> impl Iterator<Item = &'static str> {
 
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     all.collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(texts: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    texts.into_iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join(", ")
 }
 
 impl TryFrom<String> for Line {

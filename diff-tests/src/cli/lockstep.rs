@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::args::LockstepArgs;
+use super::args::{LockstepArgs, areas};
 use super::{CliError, Context, Exit, write_json};
 use crate::cpython::{self, NOT_FOUND};
 use crate::lockstep::Plan;
@@ -27,7 +27,7 @@ pub const ACCEPTED_FLOOR: u64 = 30;
 #[derive(Debug, Serialize)]
 pub struct RowReport {
     /// Of which rules.
-    pub area: &'static str,
+    pub area: String,
     /// Which subject.
     pub subjects: String,
     /// Runs.
@@ -51,7 +51,7 @@ pub struct RowReport {
 impl From<&stage::Row> for RowReport {
     fn from(row: &stage::Row) -> Self {
         RowReport {
-            area: "LIFE, TLS, GIL",
+            area: Vec::from_iter(areas()).join(", "),
             subjects: row.subject.clone(),
             runs: row.tally.runs,
             ops: row.tally.ops,

@@ -1,9 +1,12 @@
 //! What several tests share.
 #![allow(dead_code)]
 
+pub mod pending;
+
 use cloister::{Interp, Runtime, Settings, Thread, Tstate};
 use cloister_specs::{InterpreterConfig, Rule};
 use std::fmt::Debug;
+use std::thread;
 use std::time::Duration;
 
 /// A runtime whose rings hold [`cloister_specs::RING`] calls, and its main thread.
@@ -110,5 +113,17 @@ impl RuleOf for cloister::NotAdded {
             cloister::NotAdded::Refused(refusal) => Some(refusal.rule),
             cloister::NotAdded::Full(_) => None,
         }
+    }
+}
+
+/// Runs this in a thread that has no thread state, while the main thread has none current.
+pub fn in_a_fresh_thread(w: &World, body: impl FnOnce(&Thread) + Send) {
+    let runtime = &w.runtime;
+    let saved = w.thread.save_thread().ok();
+    thread::scope(|scope| {
+        scope.spawn(move || body(&runtime.attach().unwrap()));
+    });
+    if let Some(saved) = saved {
+        w.thread.restore_thread(saved).unwrap();
     }
 }
