@@ -1,6 +1,6 @@
 //! Aligned plain-text tables, the same on every terminal and in every snapshot.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Row, TableStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle};
 use std::fmt;
 
 /// How wide tables and drawings are at most, in characters.
@@ -12,13 +12,16 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 pub struct Table(comfy_table::Table);
 
 impl Table {
-    /// A table with these columns.
+    /// A table with these columns, of which the first never wraps.
     pub fn new<T: ToString>(heading: impl IntoIterator<Item = T>) -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(STYLE).set_header(Row::from(heading));
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
+        }
+        if let Some(name) = table.column_mut(0) {
+            name.set_constraint(ColumnConstraint::ContentWidth);
         }
         Table(table)
     }
