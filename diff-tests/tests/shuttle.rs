@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const SCHEDULES: u64 = 2_000;
 
+/// How many are explored to find a fault that only few of them show.
+const LONG: u64 = 20 * SCHEDULES;
+
 fn explored(plan: &Plan) -> (Tally, Result<(), Box<Found>>) {
     let mut tally = Tally::default();
     let result = explore(plan, &mut tally, &Arc::default(), &mut |_| ());
@@ -101,7 +104,7 @@ const ACCOUNTED: [Seeded; 12] = [
 fn shuttle_finds_faults_beyond_the_engine() {
     let mut missed = Vec::new();
     for fault in ACCOUNTED {
-        let plan = Plan { seeded: Some(fault), ..Plan::new(1, SCHEDULES).whole() };
+        let plan = Plan { seeded: Some(fault), ..Plan::new(1, LONG).whole() };
         match explored(&plan) {
             (_, Err(found)) => assert!(!matches!(found.failure, Failure::NotSetUp(_)), "{found}"),
             (_, Ok(())) => missed.push(fault.name()),

@@ -124,10 +124,11 @@ found! {
     a_thread_state_that_is_not_deleted_is_found: Tstate => ["LIFE-12: thread state "], [];
     an_interpreter_that_is_not_ended_is_found: Interp => [
         "LIFE-12: interpreter ", "LIFE-12: thread state ",
-    ], [];
+    ], ["FIN-8: of the pending calls of interpreter "];
     a_gil_that_is_kept_is_found: Gil => [
         "GIL-3: the GIL of interpreter ", "its bit `active` differs",
     ], [];
+    a_pending_call_that_is_not_counted_is_found: Call => ["FIN-8: of the pending calls of "], [];
     a_runtime_that_is_not_ended_is_found: Runtime => [
         "slots of interpreters are used", "slots of thread states are used",
     ], ["the pool of interpreters has grown", "the pool of thread states has grown", "the pool of threads has grown"];

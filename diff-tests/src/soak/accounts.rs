@@ -323,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn whatever_differs_in_a_ring_is_a_loss() {
+        let scene = Scene::new();
+        let lost = scene.lost(&[], |seen| seen.interps[1].ring.calls = 1);
+        let queued = |id| Loss::Calls { id, accepted: 0, ran: 0, queued: 1, dropped: 0 };
+        assert_eq!(lost, [queued(Some(1)), Loss::Signal { id: Some(1) }]);
+        let lost = scene.lost(&[], |seen| {
+            (seen.main_ring.calls, seen.main_ring.signalled) = (1, true);
+        });
+        assert_eq!(lost, [queued(None)]);
+        let known = &scene.ledger.interps[2];
+        drop(Calls::make(&known.calls, &known.book, false));
+        let dropped = Loss::Calls { id: Some(2), accepted: 0, ran: 0, queued: 0, dropped: 1 };
+        assert_eq!(scene.lost(&[], |_| ()), [dropped]);
+    }
+
+    #[test]
     fn two_holders_of_one_gil_are_a_loss() {
         let scene = Scene::new();
         for known in &scene.ledger.interps {

@@ -11,6 +11,8 @@ pub enum Forget {
     Interp,
     /// A GIL is kept at a checkpoint.
     Gil,
+    /// A pending call is added, and not counted.
+    Call,
     /// A runtime is started and never ended.
     Runtime,
     /// With every interpreter some memory is not freed.
@@ -19,8 +21,8 @@ pub enum Forget {
 
 impl Forget {
     /// All of them.
-    pub const ALL: [Forget; 5] =
-        [Forget::Tstate, Forget::Interp, Forget::Gil, Forget::Runtime, Forget::Memory];
+    pub const ALL: [Forget; 6] =
+        [Forget::Tstate, Forget::Interp, Forget::Gil, Forget::Call, Forget::Runtime, Forget::Memory];
 }
 
 /// Memory that nobody frees, every page of it touched.

@@ -4,7 +4,7 @@ use super::{Fine, Inside, Worker};
 use crate::soak::calls::Calls;
 use crate::soak::ledger::{Book, KnownInterp};
 use crate::soak::shared::RESERVE;
-use crate::soak::{Count, Loss};
+use crate::soak::{Count, Forget, Loss};
 use cloister::{CallError, EnsureError, GateError, Interp, NotAdded, Thread};
 use cloister_specs::{GilState, OpKind, Refusal, Rule};
 use std::sync::Arc;
@@ -109,7 +109,9 @@ impl Worker {
         };
         let fails = self.rng.u32(..FAIL_ONE_IN) == 0;
         let added = thread.add_pending_call(interp, Calls::make(&calls, &book, fails));
-        calls.answered(&added);
+        if added.is_err() || !self.forgets(Forget::Call) {
+            calls.answered(&added);
+        }
         match added {
             Ok(()) => self.tally.add(Count::Added, kind),
             Err(NotAdded::Full(_)) => self.tally.add(Count::Full, kind),
