@@ -71,6 +71,16 @@ fn finalizing_beside_a_sub_interpreter_is_fatal() {
     comes_out(&mut cpython, run);
 }
 
+/// CPython tells of a fatal error by way of the gilstate slot, which names freed memory here.
+#[test]
+fn a_fatal_error_is_what_ended_the_process_whatever_is_read_after_it() {
+    let Some(mut cpython) = modelled() else { return };
+    let run = "T1: ThreadStateNew(0) at t1 => t1\nT1: ThreadStateBind(t1) => done\n\
+               T0: ThreadStateDeleteExcept(t0) => done\nT0: ThreadStateDeleteCurrent => done\n\
+               T1: ThreadStateNew(0) at t2 => died TLS-23";
+    comes_out(&mut cpython, run);
+}
+
 /// `PyGILState_Check` has no slot to look at.
 #[test]
 fn the_check_says_yes_before_the_runtime_is_initialized() {

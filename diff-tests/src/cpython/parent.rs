@@ -218,12 +218,13 @@ fn lost(reason: impl Into<String>) -> SubjectError {
     SubjectError { subject: "CPython", reason: reason.into() }
 }
 
-/// Why a process died: its own report, CPython's fatal error, or the signal.
+/// Why a process died: its own report or CPython's fatal error, whichever was first (after a fatal
+/// error CPython reads what the gilstate slot names), or the signal.
 pub(super) fn cause(gone: &Gone) -> String {
-    for mark in [MARK, FATAL] {
-        if let Some(line) = gone.said.lines().find_map(|l| l.strip_prefix(mark)) {
-            return without_pointers(line);
-        }
+    let report =
+        |line: &'_ str| [MARK, FATAL].iter().find_map(|mark| line.strip_prefix(mark)).map(without_pointers);
+    if let Some(said) = gone.said.lines().find_map(report) {
+        return said;
     }
     match (gone.signal, gone.code) {
         (Some(libc::SIGALRM), _) => "hung".into(),
@@ -253,6 +254,10 @@ mod tests {
         assert_eq!(cause(&gone(libc::SIGABRT, fatal)), "drop_gil: drop_gil: GIL is not locked");
         let current = "Fatal Python error: PyThreadState_Delete: tstate 0x7f00 is still current";
         assert_eq!(cause(&gone(libc::SIGABRT, current)), "PyThreadState_Delete: tstate is still current");
+        let read = "read of freed memory: t1, interp";
+        assert_eq!(cause(&gone(libc::SIGSEGV, &format!("{MARK}{read}\n{fatal}"))), read);
+        let afterwards = format!("{fatal}{MARK}{read}\n");
+        assert_eq!(cause(&gone(libc::SIGSEGV, &afterwards)), "drop_gil: drop_gil: GIL is not locked");
         assert_eq!(cause(&gone(libc::SIGALRM, "")), "hung");
         assert_eq!(cause(&gone(libc::SIGSEGV, "")), "SIGSEGV");
     }
