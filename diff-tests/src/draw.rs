@@ -92,10 +92,19 @@ pub fn rows(lines: &[Line], events: &[Event]) -> Vec<Row> {
 
 fn outcome(what: Option<Expect>) -> (RowKind, String) {
     match what {
-        Some(Expect::Parked(Parking::Gil)) => (RowKind::Parked, "waits for the GIL".into()),
-        Some(Expect::Parked(Parking::Switch)) => (RowKind::Parked, "waits for the switch".into()),
+        Some(Expect::Parked(parking)) => (RowKind::Parked, waits(parking).into()),
         Some(other) => (RowKind::Outcome, other.to_string()),
         None => (RowKind::Outcome, "?".into()),
+    }
+}
+
+fn waits(parking: Parking) -> &'static str {
+    match parking {
+        Parking::Gil => "waits for the GIL",
+        Parking::Switch => "waits for the switch",
+        Parking::Threads => "waits for threads to end",
+        Parking::Calls => "waits for other calls",
+        Parking::Forever => "waits for ever",
     }
 }
 

@@ -12,16 +12,13 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 pub struct Table(comfy_table::Table);
 
 impl Table {
-    /// A table with these columns, of which the first never wraps.
+    /// A table with these columns.
     pub fn new<T: ToString>(heading: impl IntoIterator<Item = T>) -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(STYLE).set_header(Row::from(heading));
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
         for column in table.column_iter_mut() {
             column.set_padding((0, 1));
-        }
-        if let Some(name) = table.column_mut(0) {
-            name.set_constraint(ColumnConstraint::ContentWidth);
         }
         Table(table)
     }
@@ -30,6 +27,14 @@ impl Table {
     pub fn numbers(mut self, column: usize) -> Self {
         if let Some(column) = self.0.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
+        }
+        self
+    }
+
+    /// With the words of this column in one piece.
+    pub fn whole(mut self, column: usize) -> Self {
+        if let Some(column) = self.0.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
         self
     }

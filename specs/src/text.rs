@@ -137,7 +137,7 @@ pub enum Problem {
         found: String,
     },
     /// No operation has this name.
-    #[error("there is no call `{0}`; the calls are {calls}", calls = names(OpKind::ALL.iter().map(|k| k.name())))]
+    #[error("there is no call `{0}`; {meant}", meant = meant(.0))]
     UnknownCall(String),
     /// A call was given something that it does not take.
     #[error("{call} takes {takes}")]
@@ -190,6 +190,18 @@ pub enum Problem {
         /// How many the run has.
         threads: u8,
     },
+}
+
+/// The call whose name this is in another spelling, such as that of CPython's function, or else
+/// the names of all.
+fn meant(word: &str) -> String {
+    let letters = word.replace('_', "").to_lowercase();
+    let spelled = |name: &&&str| letters.ends_with(&name.to_lowercase());
+    let all = OpKind::ALL.map(OpKind::name);
+    match all.iter().filter(spelled).max_by_key(|name| name.len()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the calls are {}", names(all.into_iter())),
+    }
 }
 
 const PRESETS: [(&str, InterpreterConfig); 3] = [

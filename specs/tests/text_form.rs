@@ -265,9 +265,24 @@ fn an_error_says_where_and_what_would_be_right() {
 
 #[test]
 fn an_unknown_call_is_told_the_calls_there_are() {
-    let error = "T0: Savethread".parse::<Line>().unwrap_err();
-    assert_eq!(error.problem, Problem::UnknownCall("Savethread".into()));
+    let error = "T0: Sleep".parse::<Line>().unwrap_err();
+    assert_eq!(error.problem, Problem::UnknownCall("Sleep".into()));
     assert!(error.to_string().contains("SaveThread, RestoreThread"));
+}
+
+#[test]
+fn a_call_in_the_spelling_of_cpython_is_told_the_one_of_ours() {
+    for (written, meant) in [
+        ("savethread", "SaveThread"),
+        ("PyEval_SaveThread", "SaveThread"),
+        ("PyThreadState_New(0)", "ThreadStateNew"),
+        ("_PyThreadState_DeleteExcept(t0)", "ThreadStateDeleteExcept"),
+        ("Py_NewInterpreterFromConfig(isolated)", "NewInterpreterFromConfig"),
+        ("PyGILState_Ensure(0)", "GilStateEnsure"),
+    ] {
+        let error = format!("T0: {written}").parse::<Line>().unwrap_err();
+        assert!(error.to_string().contains(&format!("did you mean `{meant}`?")), "{error}");
+    }
 }
 
 #[test]

@@ -137,17 +137,8 @@ pub fn is_sound(row: &stage::Row) -> bool {
 /// The subjects, a row each.
 pub fn table(rows: &[stage::Row]) -> String {
     let mut table = Table::new([
-        "subject",
-        "runs",
-        "moves",
-        "accepted",
-        "refused",
-        "agreed %",
-        "poisoned",
-        "diverged",
-        "states",
-        "moves/s",
-        "its share %",
+        "subject", "runs", "moves", "accepted", "refused", "agreed %", "poisoned", "diverged", "states",
+        "moves/s", "share %",
     ]);
     for column in 1..11 {
         table = table.numbers(column);

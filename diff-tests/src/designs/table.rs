@@ -27,7 +27,8 @@ pub fn text(table: &[Judged], declared: &Declared) -> String {
 
 fn one(rows: &[&Judged], declared: &Declared) -> String {
     let mut out =
-        Table::new(["design", "GILs", "grain", "scope", "verdict", "calls", "moves", "states", "declared"]);
+        Table::new(["design", "GILs", "grain", "scope", "verdict", "calls", "moves", "states", "declared"])
+            .whole(0);
     for column in 5..8 {
         out = out.numbers(column);
     }

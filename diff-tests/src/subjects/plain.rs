@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 face!(cloister);
 
-const NAME: &str = "implementation (plain)";
+const NAME: &str = "plain build";
 
 /// How long a call may take before it is said to wait.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -129,7 +129,7 @@ fn signature(all: &[Witness], declared: &Declared) -> Table {
     versions.dedup();
     let columns = ["setting", "the model"].map(String::from).into_iter();
     let columns = columns.chain(versions.iter().map(Version::to_string));
-    let mut table = Table::new(columns.chain(["witness".into()]));
+    let mut table = Table::new(columns.chain(["witness".into()])).whole(0);
     let place = |known: &&Known| Design::KNOBS.iter().position(|knob| knob.name == known.knob);
     let mut by_knob: Vec<_> = WITNESSES.iter().collect();
     by_knob.sort_by_key(place);
