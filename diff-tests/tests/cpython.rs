@@ -1,46 +1,27 @@
 //! A real CPython, asked through its C API. Says "not run" where none is installed.
 
 use cloister_diff_tests::{
-    cpython::{
-        Cpython, Found, Freed, NOT_FOUND, Version, WITNESSES, Witness, all_configs, find, read, record,
-        witnesses, write,
-    },
-    designs::declared::{Declared, Said},
+    cpython::{Cpython, Found, Freed, Version, all_configs, read, record, write},
     subject::{Event, Subject},
 };
-use cloister_model::{Design, design::Knob};
 use cloister_specs::{
     CreationError, Fault, FeatureFlags, InterpId, InterpreterConfig, MAIN, Move, Op, Parking, Phase, Reply,
     Start, StatusBits, ThreadId, ThreadView, TstateId,
 };
-use said::SAID;
-use std::{collections::BTreeMap, path::Path, sync::OnceLock};
+use libpythons::{executable, found};
+use std::collections::BTreeMap;
 
-#[path = "cpython/said.rs"]
-mod said;
+#[path = "common/libpythons.rs"]
+mod libpythons;
 
 const ISOLATED: InterpreterConfig = InterpreterConfig::ISOLATED;
 const LEGACY: InterpreterConfig = InterpreterConfig::LEGACY;
 const BAD: InterpreterConfig = InterpreterConfig { check_multi_interp_extensions: false, ..ISOLATED };
 
-fn executable() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_cloister"))
-}
-
-fn found() -> &'static [Found] {
-    static FOUND: OnceLock<Vec<Found>> = OnceLock::new();
-    FOUND.get_or_init(|| find(executable()))
-}
-
-/// The CPython that the model describes, or a line that says that the test was not run.
+/// The CPython that the model describes, if there is one.
 fn modelled() -> Option<Cpython> {
-    match found().iter().find(|f| f.version.is_modelled()) {
-        Some(found) => Some(Cpython::start(executable(), found).expect("the child starts")),
-        None => {
-            eprintln!("{NOT_FOUND}");
-            None
-        }
-    }
+    let modelled = found().iter().find(|f| f.version.is_modelled());
+    modelled.map(|found| Cpython::start(executable(), found).expect("the child starts"))
 }
 
 fn t(slot: u8) -> TstateId {
@@ -298,83 +279,6 @@ fn all_configurations_answer_as_the_rules_say() {
             _ => vec![(None, 144), (Some("init_interp_settings"), 112)],
         };
         assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "{}", found.version);
-    }
-    if found().is_empty() {
-        eprintln!("{NOT_FOUND}");
-    }
-}
-
-/// Every witness on every libpython.
-fn all_witnesses() -> &'static [Witness] {
-    static ALL: OnceLock<Vec<Witness>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let of = |found| witnesses(executable(), found).expect("the child answers");
-        found().iter().flat_map(of).collect()
-    })
-}
-
-#[test]
-fn every_witness_shows_its_fault_where_it_is_not_mended_and_no_control_does() {
-    for w in all_witnesses() {
-        let expected = w.known.expected(w.version).unwrap_or(w.witness_shown);
-        assert_eq!(w.witness_shown, expected, "{} {}: {}", w.version, w.known.name, w.seen);
-        assert!(w.control_clean, "{} {}: {}", w.version, w.known.name, w.seen);
-    }
-    if found().is_empty() {
-        eprintln!("{NOT_FOUND}");
-    }
-}
-
-/// The settings of `cpython_3_12_1` that break a rule in ours.
-fn broken_settings() -> Vec<(&'static str, &'static str)> {
-    let declared = Declared::of_the_project().expect("the file is right");
-    let setting = |k: &Knob| (k.name, (k.get)(&Design::CPYTHON_3_12_1));
-    let differ = |k: &&Knob| (k.get)(&Design::CPYTHON_3_12_1) != (k.get)(&Design::CLOISTER);
-    let broken = |s: &(&str, &str)| declared.of_setting(s.0, s.1).any(|e| e.verdict == Said::Broken);
-    Design::KNOBS.iter().filter(differ).map(setting).filter(broken).collect()
-}
-
-#[test]
-fn every_broken_setting_of_3_12_1_has_a_witness() {
-    let modelled = Version { minor: 12, micro: 1 };
-    let broken = broken_settings();
-    assert!(broken.len() > 20, "{broken:?}");
-    for setting in broken {
-        let of_it = || WITNESSES.iter().filter(|k| (k.knob, k.setting) == setting);
-        assert!(of_it().any(|k| k.expected(modelled) == Some(true)), "{setting:?} has no witness");
-        let mut on_it = all_witnesses().iter().filter(|w| w.version == modelled).peekable();
-        if on_it.peek().is_some() {
-            let shows = |w: &Witness| (w.known.knob, w.known.setting) == setting && w.confirmed();
-            assert!(on_it.any(shows), "{setting:?} is not confirmed");
-        }
-    }
-}
-
-#[test]
-fn witnesses_are_of_settings_that_there_are() {
-    for known in WITNESSES {
-        let knob = Design::knob(known.knob).expect(known.knob);
-        assert!(knob.settings.contains(&known.setting), "{}: {}", known.name, known.setting);
-        let shipped = (knob.get)(&Design::CPYTHON_3_12_1) == known.setting;
-        assert_eq!(known.expected(Version { minor: 12, micro: 1 }), Some(shipped), "{}", known.name);
-    }
-}
-
-#[test]
-fn witnesses_say_what_each_release_does() {
-    for found in found() {
-        for &(name, in_3_12_1, in_3_13_0) in SAID {
-            let witness = all_witnesses().iter().find(|w| w.known.name == name && w.version == found.version);
-            let seen = &witness.expect("a witness of this name").seen;
-            match (found.version.minor, found.version.micro) {
-                (12, 1) => assert_eq!(*seen, in_3_12_1, "{name}"),
-                (13, 0) => assert_eq!(*seen, in_3_13_0, "{name}"),
-                _ => {}
-            }
-        }
-    }
-    if found().is_empty() {
-        eprintln!("{NOT_FOUND}");
     }
 }
 

@@ -1,28 +1,18 @@
 //! Runs in the text form, performed on a real CPython. For the tests of single calls.
 
 use cloister_diff_tests::{
-    cpython::{Cpython, Found, NOT_FOUND, find},
+    cpython::{Cpython, Found},
     subject::{Event, Subject},
 };
 use cloister_specs::{
     Answer, ThreadView, TstateId,
     text::{Expect, Script},
 };
-use std::{path::Path, sync::OnceLock};
+#[path = "libpythons.rs"]
+mod libpythons;
 
-fn executable() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_cloister"))
-}
-
-/// Every CPython of this machine; says so if there is none.
-pub fn found() -> &'static [Found] {
-    static FOUND: OnceLock<Vec<Found>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| find(executable()));
-    if found.is_empty() {
-        println!("{NOT_FOUND}");
-    }
-    found
-}
+use libpythons::executable;
+pub use libpythons::found;
 
 /// Starts one of them.
 pub fn start(found: &Found) -> Cpython {

@@ -4,14 +4,15 @@ mod canonical;
 mod coverage;
 mod explore;
 mod product;
+mod rename;
 mod scope;
 mod shortest;
 mod verdict;
 
-pub use canonical::{Renaming, rename};
 pub use coverage::{Coverage, Tally};
 pub use explore::{Action, Exploration, Explorer, Node, Watch, explore, serve};
 pub use product::{Product, same_view};
+pub use rename::{Renaming, rename};
 pub use scope::{Bounds, Scope};
 pub use shortest::{Run, shortest};
 pub use verdict::{Verdict, judge};

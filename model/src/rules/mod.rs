@@ -6,6 +6,7 @@
 
 mod fin;
 mod fork;
+mod gil;
 mod gilstate;
 mod id;
 mod pend;
@@ -31,6 +32,7 @@ pub fn state_rules() -> impl Iterator<Item = &'static StateRule> {
 pub fn step_rules() -> impl Iterator<Item = &'static StepRule> {
     [
         step::STEP_RULES,
+        gil::STEP_RULES,
         threads::STEP_RULES,
         gilstate::STEP_RULES,
         pend::STEP_RULES,

@@ -5,10 +5,11 @@ use cloister_specs::{Fault, InterpreterConfig, Move, Op, Parking, Reply, Rule, S
 use super::Step;
 use super::fin::*;
 use super::fork::*;
+use super::gil::took;
 use super::gilstate::*;
 use super::id::*;
 use super::pend::*;
-use super::step::{base, entry, started, took};
+use super::step::{base, entry, started};
 use super::threads::*;
 use crate::label::{Asked, Label};
 use crate::machine::Outcome;
