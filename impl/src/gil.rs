@@ -144,6 +144,12 @@ impl Gil {
         self.lock.word.store(TAKEN, Ordering::Release);
     }
 
+    /// Has nobody taken it since this thread state did? Told truly to who has claimed it.
+    #[inline]
+    pub(crate) fn was_last_taken_by(&self, tstate: Tstate) -> bool {
+        self.lock.last_holder.is(tstate.serial)
+    }
+
     /// Gives back what was claimed.
     #[cold]
     pub(crate) fn give_back(&self) {

@@ -77,7 +77,7 @@ impl Runtime {
     ///
     /// The calling OS thread is attached to a runtime already, or memory ran out.
     pub fn start(settings: Settings) -> Result<(Runtime, Thread), AttachError> {
-        if sync::attached() {
+        if sync::busy() {
             return Err(AttachError::AlreadyAttached);
         }
         sync::barrier::prepare();

@@ -90,7 +90,7 @@ impl Runtime {
     ///
     /// It is attached already, or memory ran out.
     pub fn attach(&self) -> Result<Thread, AttachError> {
-        if sync::attached() {
+        if sync::busy() {
             return Err(AttachError::AlreadyAttached);
         }
         let slot = self.inner().allocate(&THREADS).map_err(|_| AttachError::NoMemory)?;

@@ -286,15 +286,14 @@ impl Thread {
     /// [`Thread::restore_thread`] of a thread state that was made and bound by this thread
     /// through the safe face, for when that need not wait: answers whether it is current now.
     ///
-    /// Who may clear it needs this GIL, and so does who may end its interpreter; holding it,
-    /// that the thread state is alive says the rest.
+    /// Who clears it, or ends its interpreter, takes this GIL with another thread state first.
     #[inline]
     pub(crate) fn restore_own(&self, tstate: Tstate) -> bool {
         let Some(gil) = tstate.slot.gil.load() else { return false };
         if self.current().is_some() || !gil.claim() {
             return false;
         }
-        if !tstate.alive() || !tstate.listed() {
+        if !gil.was_last_taken_by(tstate) && !(tstate.alive() && tstate.listed()) {
             gil.give_back();
             return false;
         }

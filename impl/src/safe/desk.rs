@@ -8,7 +8,7 @@
 //!
 //! Being a member is a [`Thread`] of the raw face, kept for later. The OS thread counts as
 //! attached to a runtime only while it is inside an attach closure, so it may be a member of
-//! several.
+//! several. Inside, a thread state is current, which says so; while it is left, a mark does.
 
 use super::error::Error;
 use super::interpreter::Interpreter;
@@ -53,22 +53,18 @@ impl Held {
 /// Attached to an interpreter; dropping it leaves.
 pub(super) struct Inside {
     seat: Held,
-    /// Was the OS thread attached to the runtime before?
-    before: bool,
 }
 
 impl Inside {
     /// Attaches to an interpreter.
     #[inline]
     pub(super) fn enter(interp: &Interpreter) -> Result<Inside, Error> {
-        let before = sync::attached();
-        let last = if before { None } else { enter_last(interp) };
+        let last = if sync::attached() { None } else { enter_last(interp) };
         let seat = match last {
             Some(seat) => seat,
             None => enter_slowly(interp)?,
         };
-        sync::set_attached(true);
-        Ok(Inside { seat, before })
+        Ok(Inside { seat })
     }
 
     #[inline]
@@ -80,10 +76,9 @@ impl Inside {
     pub(super) fn end(self) -> Result<(), Error> {
         let seat = self.seat();
         seat.shared().end(seat.thread(), &seat.entry)?;
-        let (interp, before) = (seat.interp(), self.before);
+        let interp = seat.interp();
         // It has left: there is nothing to leave any more.
         mem::forget(self);
-        sync::set_attached(before);
         Desk::with(|desk| {
             desk.forget(interp);
             Ok(())
@@ -96,7 +91,6 @@ impl Drop for Inside {
     fn drop(&mut self) {
         let seat = self.seat.seat();
         must(seat.thread().save_thread());
-        sync::set_attached(self.before);
         // Left first, then looked: `Shared::close` does it the other way round, so one of the two
         // sees what the other did, and cleans up.
         sync::barrier::light();

@@ -6,6 +6,7 @@ use super::interpreter::Interpreter;
 use super::shared::{Away, Entry, Shared};
 use crate::error::CallError;
 use crate::interp::Interp;
+use crate::sync;
 use crate::thread::Thread;
 use crate::tstate::Tstate;
 use cloister_specs::InterpreterConfig;
@@ -77,7 +78,9 @@ impl Seat {
         //# SaveThread MUST answer with the thread state that was current, leave none current, and have
         //# dropped its GIL.
         must(self.thread().save_thread());
-        Detached { seat: self, _away: away }
+        let before = sync::attached();
+        sync::set_attached(true);
+        Detached { seat: self, before, _away: away }
     }
 
     /// Goes to another interpreter of the same runtime for a while.
@@ -109,11 +112,14 @@ impl Seat {
 /// Between leaving a seat and coming back.
 pub(super) struct Detached<'s> {
     seat: &'s Seat,
+    /// Did the OS thread count as attached before, whatever was current?
+    before: bool,
     _away: Away<'s>,
 }
 
 impl Drop for Detached<'_> {
     fn drop(&mut self) {
+        sync::set_attached(self.before);
         must(self.seat.restore());
     }
 }

@@ -31,10 +31,16 @@ pub(crate) fn set_current(tstate: Option<Tstate>) {
     CURRENT.with(|current| current.set(tstate));
 }
 
-/// Is this thread attached to a runtime?
+/// Is this thread attached to a runtime? Inside the safe face, with a thread state current, it
+/// need not say so.
 #[inline]
 pub(crate) fn attached() -> bool {
     ATTACHED.with(Cell::get)
+}
+
+/// Has this thread no room for another runtime?
+pub(crate) fn busy() -> bool {
+    attached() || current().is_some()
 }
 
 #[inline]

@@ -34,7 +34,7 @@ pub mod explored;
 
 pub(crate) use condvar::{Condvar, Woken};
 pub(crate) use global::global;
-pub(crate) use locals::{attached, current, identity, set_attached, set_current};
+pub(crate) use locals::{attached, busy, current, identity, set_attached, set_current};
 pub(crate) use mutex::{Guard, Mutex};
 pub(crate) use padded::Padded;
 pub(crate) use spin::{Spins, prepare as prepare_spins, spin_while};
