@@ -130,6 +130,19 @@ impl Runtime {
     }
 }
 
+#[cfg(feature = "faults")]
+impl Runtime {
+    /// As [`crate::Runtime::fail_allocation`].
+    pub fn fail_allocation(&self, nth: u64) {
+        self.shared.raw.fail_allocation(nth);
+    }
+
+    /// As [`crate::Runtime::allocations_left`].
+    pub fn allocations_left(&self) -> u64 {
+        self.shared.raw.allocations_left()
+    }
+}
+
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.close();
