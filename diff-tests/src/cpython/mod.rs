@@ -58,4 +58,4 @@ pub use corpus::{Corpus, CorpusError, Difference, Recorded, read, record, write}
 pub use find::{Found, NOT_FOUND, Version, find};
 pub use parent::Cpython;
 pub use wire::{Freed, StatusText};
-pub use witnesses::{ALL as WITNESSES, Known, Witness, all as witnesses};
+pub use witnesses::{ALL as WITNESSES, Known, Witness, all as witnesses, shown_in};

@@ -45,7 +45,7 @@ impl PartialEq for Known {
 impl Eq for Known {}
 
 /// The releases that were looked at when this was written.
-const LOOKED_AT: [Version; 2] = [Version { minor: 12, micro: 1 }, Version { minor: 13, micro: 0 }];
+pub const LOOKED_AT: [Version; 2] = [Version { minor: 12, micro: 1 }, Version { minor: 13, micro: 0 }];
 
 impl Known {
     /// Should this release show it? `None`: it was not looked at.
@@ -68,6 +68,13 @@ impl Known {
     pub fn title(&self) -> String {
         self.name.replace('_', " ")
     }
+}
+
+/// The releases that show this setting; none if there is no witness of it.
+pub fn shown_in(knob: &str, setting: &str) -> Option<Vec<Version>> {
+    let of_it: Vec<_> = ALL.iter().filter(|known| (known.knob, known.setting) == (knob, setting)).collect();
+    let shows = |version: &Version| of_it.iter().any(|known| known.expected(*version) == Some(true));
+    (!of_it.is_empty()).then(|| LOOKED_AT.into_iter().filter(shows).collect())
 }
 
 /// What a witness and its control came to.

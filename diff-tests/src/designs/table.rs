@@ -3,6 +3,7 @@
 use super::declared::Declared;
 use super::judge::Judged;
 use super::show::{phrase, run};
+use crate::cpython::shown_in;
 use crate::table::Table;
 use cloister_model::Grain;
 use cloister_model::check::Verdict;
@@ -97,12 +98,13 @@ fn turned(table: &[Judged], declared: &Declared) -> String {
         let same = |j: &&Judged| j.row.turned == first.row.turned && j.row.gil == first.row.gil;
         let rows: Vec<_> = table.iter().filter(of_cloister).filter(same).collect();
         let reason = declared.of(first).map_or("", |entry| entry.reason.as_str());
-        let calls = shortest(first);
+        let (verdict, calls, shipped) = (in_grains(&rows), shortest(first), releases(first));
         let line =
-            Line { before: setting(first), after: format!("{} | {calls} | {reason}", in_grains(&rows)) };
+            Line { before: setting(first), after: format!("{verdict} | {calls} | {shipped} | {reason}") };
         all.push((line, first));
     }
-    let heading = "| setting | GILs | verdict | shortest run | why |\n| --- | --- | --- | --- | --- |\n";
+    let heading = "| setting | GILs | verdict | shortest run | CPython | why |\n\
+                   | --- | --- | --- | --- | --- | --- |\n";
     heading.to_string() + &lines(all)
 }
 
@@ -122,6 +124,19 @@ fn mended(table: &[Judged], declared: &Declared) -> String {
     }
     let heading = "| mended | GILs | rule | holds then | why |\n| --- | --- | --- | --- | --- |\n";
     heading.to_string() + &lines(all)
+}
+
+/// The releases of CPython that show it.
+fn releases(judged: &Judged) -> String {
+    let shown = judged.row.turned.and_then(|(knob, setting)| shown_in(knob.name, setting));
+    match (shown, &judged.verdict) {
+        (None, _) | (_, Verdict::Equivalent(..)) => String::new(),
+        (Some(releases), _) if releases.is_empty() => "neither".into(),
+        (Some(releases), _) => {
+            let releases = releases.iter().map(ToString::to_string);
+            releases.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn setting(judged: &Judged) -> String {
