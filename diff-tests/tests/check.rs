@@ -94,6 +94,7 @@ fn any_combination_of_knobs_is_judged_and_its_run_drawn() {
 fn a_design_that_means_nothing_is_told_in_a_sentence_and_is_2() {
     for (words, said) in [
         (["designs", "jython"], "there is no design `jython`"),
+        (["designs", "gils=one seed"], "`seed` is no setting"),
         (["designs", "gil=own"], "there is no knob `gil`"),
         (["designs", "gils=two"], "`gils` has no setting `two`"),
         (["designs", "attach=swap-leaves-gil"], "means something only with gils=one"),

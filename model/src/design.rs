@@ -160,6 +160,8 @@ pub fn admissible(d: &Design) -> bool {
 pub enum DesignError {
     /// No named design begins it.
     Unknown(String),
+    /// A word behind the design is no setting.
+    NoSetting(String),
     /// There is no such knob.
     Knob(String),
     /// The knob has no such setting.
@@ -176,6 +178,9 @@ impl std::fmt::Display for DesignError {
         match self {
             DesignError::Unknown(name) => {
                 write!(f, "there is no design `{name}`; there are {}", list(&Design::NAMED.map(|(n, _)| n)))
+            }
+            DesignError::NoSetting(word) => {
+                write!(f, "`{word}` is no setting; say KNOB=SETTING, and the design before all settings")
             }
             DesignError::Knob(name) => {
                 let names: Vec<_> = Design::KNOBS.iter().map(|k| k.name).collect();
@@ -213,7 +218,7 @@ impl Design {
     ) -> Result<Design, DesignError> {
         for word in words {
             let (name, setting) =
-                word.split_once('=').ok_or_else(|| DesignError::Unknown(word.to_string()))?;
+                word.split_once('=').ok_or_else(|| DesignError::NoSetting(word.to_string()))?;
             let knob = Design::knob(name).ok_or_else(|| DesignError::Knob(name.to_string()))?;
             if !(knob.set)(&mut self, setting) {
                 return Err(DesignError::Setting(knob, setting.to_string()));

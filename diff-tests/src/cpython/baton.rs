@@ -297,7 +297,9 @@ impl Run {
     fn check_idle(&self, thread: ThreadId) -> Result<(), String> {
         match self.threads.get(thread.index()).map(|t| t.stand) {
             Some(Stand::Unstarted | Stand::Idle) => Ok(()),
-            Some(Stand::Gone) => Err(format!("{thread} has ended")),
+            Some(Stand::Gone) => {
+                Err(format!("{thread} is no more: CPython ended it, or a fork left it behind"))
+            }
             Some(stand) => Err(format!("{thread} is inside a call: {stand:?}")),
             None => Err(format!("there is no {thread}")),
         }

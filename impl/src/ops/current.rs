@@ -293,7 +293,8 @@ impl Thread {
         if self.current().is_some() || !gil.claim() {
             return false;
         }
-        if !gil.was_last_taken_by(tstate) && !(tstate.alive() && tstate.listed()) {
+        let usable = gil.was_last_taken_by(tstate) || (tstate.alive() && tstate.listed());
+        if !usable {
             gil.give_back();
             return false;
         }
