@@ -158,6 +158,11 @@ impl Thread {
             self.leave(tstate);
         }
         gil.drop(self, tstate, false);
+        self.take_and_enter(tstate, gil)
+    }
+
+    /// Takes the GIL of a thread state that this call has marked, and makes it current.
+    pub(super) fn take_and_enter(&self, tstate: Tstate, gil: &Gil) -> Result<(), CallError> {
         let taken = gil.take(self, tstate);
         match taken {
             Ok(()) => {

@@ -118,9 +118,7 @@ impl Thread {
                 self.trace(|| Event::ThreadsWaitEnd(tstate.serial));
             }
             drop(lists);
-            gil.take(self, tstate)?;
-            self.enter(tstate);
-            self.done_with(tstate);
+            self.take_and_enter(tstate, gil)?;
         }
         Ok(())
     }

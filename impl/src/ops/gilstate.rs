@@ -109,15 +109,7 @@ impl Thread {
         self.effect(Effect::Ensured { tstate: tstate.serial, interp: interp.serial });
         drop(lists);
         let gil = self.gil_of(tstate)?;
-        let taken = gil.take(self, tstate).map_err(CallError::from);
-        match taken {
-            Ok(()) => {
-                self.enter(tstate);
-                self.done_with(tstate);
-            }
-            Err(_) => self.let_go(tstate),
-        }
-        taken?;
+        self.take_and_enter(tstate, gil)?;
         Ok(GilState::Unlocked)
     }
 

@@ -147,15 +147,7 @@ impl Thread {
         self.use_held(tstate);
         self.effect(Effect::Bound(tstate.serial));
         drop(lists);
-        let taken = gil.take(self, tstate);
-        match taken {
-            Ok(()) => {
-                self.enter(tstate);
-                self.done_with(tstate);
-            }
-            Err(_) => self.let_go(tstate),
-        }
-        Ok(taken?)
+        self.take_and_enter(tstate, gil)
     }
 
     /// Starts an OS thread in the current interpreter, which calls `body` with a thread state
