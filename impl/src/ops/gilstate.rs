@@ -4,7 +4,7 @@
 //! answered, and whether it was an Ensure that made it.
 
 use super::create::CreationFaults;
-use crate::error::{CallError, EnsureError};
+use crate::error::EnsureError;
 use crate::faults::Seeded;
 use crate::interp::Interp;
 use crate::pool::NoMemory;
