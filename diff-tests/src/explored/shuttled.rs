@@ -136,7 +136,7 @@ pub fn explore(
                 take_through(&Plan { seed, ..*plan }, scheduler(pct, seed, wanted as usize), stop);
             tally.happened.merge(&happened);
             tally.accounts.merge(&accounts);
-            let runs = happened.runs + accounts.runs;
+            let runs = happened.runs;
             *(if pct { &mut tally.pct } else { &mut tally.uniform }) += runs;
             progress(runs);
             if let Some(failure) = failure {
@@ -192,7 +192,7 @@ fn schedule(plan: &Plan) -> Result<(Report, Accounts), Failure> {
             let report = validate(&recording).map_err(Failure::NotAccepted)?;
             Ok((report, Accounts::default()))
         }
-        Face::Whole => Ok((Report::default(), whole::run(plan.seed, plan.calls, plan.seeded)?)),
+        Face::Whole => whole::run(plan.seed, plan.calls, plan.seeded),
     }
 }
 

@@ -30,9 +30,13 @@
 
 mod build;
 mod driver;
+mod ends;
 mod events;
 mod gate;
+mod gil;
 mod names;
+mod pending;
+mod quietly;
 mod recording;
 mod refusals;
 mod rejection;
@@ -49,7 +53,9 @@ pub use recording::{
 pub use rejection::{Mismatch, Reason, Rejection};
 pub use validate::validate;
 
+use cloister_specs::OpKind;
 use cloister_traced::faults::Seeded;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What was recorded and accepted.
@@ -73,8 +79,55 @@ pub struct Report {
     pub reordered: u64,
     /// Calls that the model accepted.
     pub accepted: u64,
+    /// The same by kind.
+    pub kinds: Kinds,
     /// Calls that it refused.
     pub refused: u64,
+    /// Runs of pending calls.
+    pub pending_runs: u64,
+    /// Pending calls that were run in them.
+    pub pending: u64,
+    /// Calls that these made.
+    pub inside: u64,
+    /// Polls that did not see what had been told before.
+    pub overlooked: u64,
+    /// Waits that were given up.
+    pub gave_up: u64,
+    /// Waits for threads.
+    pub thread_waits: u64,
+    /// Waits for calls.
+    pub call_waits: u64,
+    /// Thread states that were deleted beside one that stayed, or by the end of the runtime.
+    pub deleted_beside: u64,
+    /// Ends from outside.
+    pub outside: u64,
+}
+
+/// How many calls of each kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Kinds([u64; OpKind::ALL.len()]);
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Kinds([0; OpKind::ALL.len()])
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(OpKind::ALL.iter().zip(self.0)).finish()
+    }
+}
+
+impl Kinds {
+    /// How many of this kind.
+    pub const fn of(&self, kind: OpKind) -> u64 {
+        self.0[kind.index()]
+    }
+
+    fn count(&mut self, kind: OpKind) {
+        self.0[kind.index()] += 1;
+    }
 }
 
 impl Report {
@@ -89,7 +142,19 @@ impl Report {
         self.spurious += other.spurious;
         self.reordered += other.reordered;
         self.accepted += other.accepted;
+        for (one, other) in self.kinds.0.iter_mut().zip(other.kinds.0) {
+            *one += other;
+        }
         self.refused += other.refused;
+        self.pending_runs += other.pending_runs;
+        self.pending += other.pending;
+        self.inside += other.inside;
+        self.overlooked += other.overlooked;
+        self.gave_up += other.gave_up;
+        self.thread_waits += other.thread_waits;
+        self.call_waits += other.call_waits;
+        self.deleted_beside += other.deleted_beside;
+        self.outside += other.outside;
     }
 }
 

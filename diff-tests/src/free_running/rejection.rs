@@ -12,7 +12,7 @@ use crate::draw::{Row, RowKind, draw};
 use crate::lockstep::Difference;
 
 /// How many events before the rejected one are drawn.
-const DRAWN: usize = 30;
+const DRAWN: usize = 400;
 
 /// A run failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,6 +93,9 @@ pub enum Reason {
     /// The event is about something else.
     #[error("the event names something else than the model's thread does")]
     Other,
+    /// Pending calls are run while they are being run.
+    #[error("calls of this interpreter are being run already")]
+    Busy,
     /// The GIL is held.
     #[error("the GIL is held by {0}")]
     Held(ThreadId),
