@@ -13,10 +13,7 @@ use super::replay::{Progress, Replay};
 const fn ends(kind: OpKind) -> bool {
     matches!(
         kind,
-        OpKind::EndInterpreter
-            | OpKind::Finalize
-            | OpKind::InterpreterIdDecref
-            | OpKind::DestroyInterpreter
+        OpKind::EndInterpreter | OpKind::Finalize | OpKind::InterpreterIdDecref | OpKind::DestroyInterpreter
     )
 }
 
@@ -34,12 +31,10 @@ impl Replay {
         match kind {
             OpKind::EndInterpreter => self.change(h, tstate)?,
             OpKind::Finalize => self.begin(h).map(drop)?,
-            OpKind::DestroyInterpreter => {
+            OpKind::DestroyInterpreter | OpKind::InterpreterIdDecref => {
                 self.begin(h)?;
                 return self.comes_in(h, tstate);
             }
-            // Giving the reference back began it.
-            OpKind::InterpreterIdDecref => return self.comes_in(h, tstate),
             _ => return Err(Reason::Other),
         }
         self.look_for_threads(h)
@@ -72,14 +67,17 @@ impl Replay {
     /// looked before a run begins in it.
     pub(super) fn ends_look(&mut self, runner: ThreadId, i: InterpId) {
         for h in Runtime::thread_ids().filter(|h| *h != runner) {
-            let looks = self.model.thread(h).stack.iter().any(
-                |l| matches!(l, Label::FinishLook(e) if self.model.tstate(e.tstate).interp == i),
-            );
+            let looks = self
+                .model
+                .thread(h)
+                .stack
+                .iter()
+                .any(|l| matches!(l, Label::FinishLook(e) if self.model.tstate(e.tstate).interp == i));
             if !looks || matches!(self.ahead(h), Some(Event::ThreadsWaitBegin(_))) {
                 continue;
             }
             let before = (self.model, self.call(h), self.report);
-            if self.reach(h, |l| matches!(l, Label::FinishTake(_) | Label::FinishWait { .. })).is_err() {
+            if self.reach(h, |l| matches!(l, Label::FinishTake(_))).is_err() {
                 (self.model, self.place(h).call, self.report) = before;
             }
         }

@@ -4,7 +4,7 @@ use cloister_model::Runtime;
 use cloister_model::label::Label;
 use cloister_specs::{InterpId, OpKind, ThreadId, TstateId};
 use cloister_traced::Serial;
-use cloister_traced::trace::{Argument, Effect};
+use cloister_traced::trace::{Argument, Effect, Event};
 
 use super::rejection::Reason;
 use super::replay::Replay;
@@ -45,10 +45,7 @@ impl Replay {
                 self.names.forget(&self.model);
                 Ok(())
             }
-            (
-                Effect::Begun { interp, tstate },
-                OpKind::NewInterpreterFromConfig | OpKind::NewInterpreter,
-            ) => {
+            (Effect::Begun { interp, tstate }, OpKind::NewInterpreterFromConfig | OpKind::NewInterpreter) => {
                 let (i, t) = (self.next_interp()?, self.next_tstate()?);
                 self.names.put_interp(i, interp);
                 self.names.put_tstate(t, tstate);
@@ -87,7 +84,11 @@ impl Replay {
                     _ => false,
                 };
                 self.expect(of_call)?;
-                self.begin(h).map(drop)
+                // The last reference is one step with the beginning of the end, which is told next.
+                match self.ahead(h) {
+                    Some(Event::Effect(Effect::Ending { .. })) => Ok(()),
+                    _ => self.begin(h).map(drop),
+                }
             }
             (Effect::Running(t), OpKind::SetRunningMain)
             | (Effect::NotRunning(t), OpKind::SetNotRunningMain) => {
@@ -102,9 +103,7 @@ impl Replay {
             }
             (Effect::Ended { tstate, .. }, kind) => self.ended(h, kind, tstate),
             (Effect::Finalized { tstate, .. }, OpKind::Finalize) => self.finalized(h, tstate),
-            (Effect::Initialized { interp, tstate }, OpKind::Initialize) => {
-                self.initialized(interp, tstate)
-            }
+            (Effect::Initialized { interp, tstate }, OpKind::Initialize) => self.initialized(interp, tstate),
             (Effect::Added { ring }, _) => self.added(h, ring),
             (Effect::Popped { ring }, _) => self.popped(h, ring),
             (Effect::RunBegan { interp }, _) => self.run_began(h, interp),

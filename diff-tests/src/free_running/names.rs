@@ -2,15 +2,15 @@
 
 use cloister_model::{INTERPS, Runtime, TSTATES};
 use cloister_specs::{
-    Calls, Fault, GilView, InterpId, InterpView, Observation, Op, OpKind, Reply, ThreadId, ThreadView, TstateId,
-    TstateView,
+    Calls, Fault, GilView, InterpId, InterpView, Observation, Op, OpKind, Reply, ThreadId, ThreadView,
+    TstateId, TstateView,
 };
 use cloister_traced::Ran;
 use cloister_traced::Serial;
 use cloister_traced::trace::{Answer, Argument};
 
-use super::replay::Call;
 use super::recording::{HeldGil, HeldTstate, Recording, Rest, THREADS};
+use super::replay::Call;
 
 /// A slot that is never taken: what a stale or unknown identity stands for.
 const NOWHERE: u8 = u8::MAX;
@@ -108,9 +108,7 @@ impl Names {
             }
             (OpKind::GilStateRelease, Argument::GilState(state)) => Op::GilStateRelease(state),
             (OpKind::GilStateCheck, Argument::None) => Op::GilStateCheck,
-            (OpKind::AddPendingCall, Argument::None) => {
-                Op::AddPendingCall { interp: None, call: pending? }
-            }
+            (OpKind::AddPendingCall, Argument::None) => Op::AddPendingCall { interp: None, call: pending? },
             (OpKind::AddPendingCall, Argument::Interp(i)) => {
                 Op::AddPendingCall { interp: Some(interp(i)), call: pending? }
             }

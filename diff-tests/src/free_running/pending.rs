@@ -4,7 +4,7 @@
 //! of their own, and are a part of the run in the model.
 
 use cloister_model::label::{Label, Pass, Run};
-use cloister_model::{Grain, Outcome, Runtime};
+use cloister_model::{INTERPS, Runtime};
 use cloister_specs::{MAIN, Move, OpKind, PendingCall, Start, ThreadId};
 use cloister_traced::trace::{Answer, Effect, Event};
 use cloister_traced::{Ran, Serial};
@@ -182,34 +182,23 @@ impl Replay {
         self.report.kinds.count(op.kind());
         let Some(t) = self.model.own_current(&self.design, h) else { return self.begin(h).map(drop) };
         let i = self.model.tstate(t).interp;
-        let busy = self.model.interp(i).busy;
         let mine = self.model.interp(i).pending.signalled;
-        let mains = i == MAIN && h == self.model.main_thread && self.model.pending_main.signalled;
-        let start = Move::Start(Start { thread: h, op, at: None, prefer: h });
-        if busy || !(mine || mains) {
-            return self.make(&start).map(drop);
+        let mains = self.model.pending_main.signalled;
+        let sees = mine || (mains && i == MAIN && h == self.model.main_thread);
+        if sees && !self.model.interp(i).busy {
+            self.report.overlooked += 1;
         }
-        self.report.overlooked += 1;
-        let signals = (mine, self.model.pending_main.signalled);
-        self.unsignalled(i, &start, signals)
+        let k = i.index() % INTERPS;
+        let signal = |model: &mut Runtime, mine, mains| {
+            model.interps[k].pending.signalled = mine;
+            model.pending_main.signalled = mains;
+        };
+        let start = Move::Start(Start { thread: h, op, at: None, prefer: h });
+        self.make_unseen(&start, |model| signal(model, false, false), |model| signal(model, mine, mains))
+            .map(drop)
     }
 
-    fn unsignalled(
-        &mut self,
-        i: cloister_specs::InterpId,
-        start: &Move,
-        (mine, mains): (bool, bool),
-    ) -> Result<(), Reason> {
-        let k = i.index() % self.model.interps.len();
-        self.model.interps[k].pending.signalled = false;
-        self.model.pending_main.signalled = false;
-        let outcome = self.model.apply(&self.design, Grain::Fine, start)?;
-        self.model.interps[k].pending.signalled = mine;
-        self.model.pending_main.signalled = mains;
-        if outcome == Outcome::Running { Ok(()) } else { Err(Reason::Untold) }
-    }
-
-    /// A poll that ran pending calls returns, and did not see a request that was told before it was made.
+    /// A poll that ran pending calls returns, and did not see a request that was told before.
     pub(super) fn overlook_request(&mut self, h: ThreadId) -> Result<(), Reason> {
         let Label::PollRequest(t) = self.model.thread(h).top() else { return Ok(()) };
         let Some(g) = self.model.gil_of(t) else { return Ok(()) };
@@ -218,10 +207,8 @@ impl Replay {
             return Ok(());
         }
         self.report.overlooked += 1;
-        let k = g.index() % self.model.gils.len();
-        self.model.gils[k].drop_request = false;
-        let stepped = self.step(h);
-        self.model.gils[k].drop_request = true;
-        stepped.map(drop)
+        let ask = |model: &mut Runtime, on| model.gils[g.index() % INTERPS].drop_request = on;
+        let step = Move::Step { thread: h, prefer: h };
+        self.make_unseen(&step, |model| ask(model, false), |model| ask(model, true)).map(drop)
     }
 }

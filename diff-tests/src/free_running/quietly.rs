@@ -186,7 +186,8 @@ impl Replay {
     pub fn let_others_end(&mut self, h: ThreadId) {
         for other in Runtime::thread_ids().filter(|k| *k != h) {
             let inside = self.call(other).is_some_and(|call| call.progress == Progress::Begun);
-            if !self.model.interp_in_use_by_another(h, MAIN) || !inside || self.answer_ahead(other).is_none() {
+            if !self.model.interp_in_use_by_another(h, MAIN) || !inside || self.answer_ahead(other).is_none()
+            {
                 continue;
             }
             let before = (self.model, self.call(other), self.report);

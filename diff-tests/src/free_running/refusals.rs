@@ -5,9 +5,9 @@ use cloister_model::{Grain, Runtime};
 use cloister_specs::{MAIN, Move, Op, OpKind, Rule, Start, ThreadId};
 use cloister_traced::trace::{Answer, Effect, Event};
 
+use super::quietly::quiet;
 use super::recording::THREADS;
 use super::rejection::Reason;
-use super::quietly::quiet;
 use super::replay::{Call, Progress, Replay};
 
 impl Replay {
@@ -60,8 +60,13 @@ impl Replay {
                     self.changing(h, begun, model)
                 }
             }?;
-            begun = true;
             let mut next = *model;
+            if !begun && matches!(self.ahead(h), Some(Event::Dropping(_))) {
+                // It is no poll, or one that saw no pending calls.
+                next.interps.iter_mut().for_each(|interp| interp.pending.signalled = false);
+                next.pending_main.signalled = false;
+            }
+            begun = true;
             next.apply(&self.design, Grain::Fine, &mv).ok()?;
             Some(next)
         })

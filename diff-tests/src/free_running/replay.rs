@@ -124,8 +124,21 @@ impl Replay {
 
     /// Makes a move, and looks whether it breaks a rule.
     pub fn make(&mut self, mv: &Move) -> Result<Outcome, Reason> {
+        self.make_unseen(mv, |_| (), |_| ())
+    }
+
+    /// The same, while something is hidden from the thread.
+    pub fn make_unseen(
+        &mut self,
+        mv: &Move,
+        hide: impl FnOnce(&mut Runtime),
+        show: impl FnOnce(&mut Runtime),
+    ) -> Result<Outcome, Reason> {
         let before = self.model;
-        let outcome = self.model.apply(&self.design, Grain::Fine, mv)?;
+        hide(&mut self.model);
+        let outcome = self.model.apply(&self.design, Grain::Fine, mv);
+        show(&mut self.model);
+        let outcome = outcome?;
         let step = Step { design: &self.design, before: &before, mv, outcome, after: &self.model };
         if let Some(rule) = broken_by(&step) {
             return Err(Reason::Breaks(rule));

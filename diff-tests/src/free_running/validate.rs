@@ -5,9 +5,9 @@ use cloister_specs::{OpKind, ThreadId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::Report;
+use super::quietly::may_only_answer;
 use super::recording::{Recording, THREADS};
 use super::rejection::{Mismatch, Reason, drawn, said};
-use super::quietly::may_only_answer;
 use super::replay::{Call, Inner, Progress, Replay};
 use crate::lockstep::same_observation;
 use crate::subject::Shows;

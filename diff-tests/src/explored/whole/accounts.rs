@@ -84,4 +84,3 @@ pub(super) fn judge(held: &Snapshot, added: usize, ran: &[u32]) -> Result<(), St
         None => Ok(()),
     }
 }
-

@@ -90,6 +90,27 @@ impl Worker<'_> {
         plain(&pending::add(self.world, self.thread, ring, kind))
     }
 
+    /// Creates an interpreter, goes back to what was current, and ends it from there.
+    pub fn visit(&mut self) -> End {
+        let before = self.thread.current();
+        if !matches!(self.create(), End::Done) {
+            return End::None;
+        }
+        let interp = self.thread.current().and(self.world.known().interps.last().copied());
+        let back = called(&self.thread.thread_state_swap(before));
+        let (Some(interp), End::Done, true) = (interp, back, self.started.is_empty()) else {
+            return End::None;
+        };
+        let end = if self.rng.bool() {
+            gated(&self.thread.destroy_interpreter(interp))
+        } else {
+            let _ = self.thread.interpreter_require_idref(interp, true);
+            let _ = self.thread.interpreter_id_incref(interp);
+            called(&self.thread.interpreter_id_decref(interp))
+        };
+        if interp.id().is_none() { self.ended_outside(end) } else { end }
+    }
+
     pub fn create(&mut self) -> End {
         let config = match self.rng.u8(0..8) {
             0..3 => InterpreterConfig::ISOLATED,

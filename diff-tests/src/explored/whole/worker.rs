@@ -101,7 +101,7 @@ impl<'a> Worker<'a> {
 
     fn call(&mut self) -> End {
         let thread = self.thread;
-        match self.rng.u8(0..38) {
+        match self.rng.u8(0..40) {
             0..5 => self.enter(),
             5 => plain(&thread.save_thread()),
             6..9 => called(&thread.eval_breaker_poll()),
@@ -125,6 +125,7 @@ impl<'a> Worker<'a> {
             29..32 => self.refer(),
             32 => self.run_main(),
             33 => self.destroy(),
+            38 | 39 => self.visit(),
             34 => self.clear_or_delete(),
             35 => {
                 let checked = thread.gilstate_check();
