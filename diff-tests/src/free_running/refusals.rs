@@ -31,11 +31,14 @@ impl Replay {
     fn refuses(&self, h: ThreadId, rule: Rule) -> Result<bool, Reason> {
         let op = self.op(h)?;
         let refuses = |model: &Runtime| model.check(&self.design, h, &op) == Err(rule);
-        let [one, two] = [1, 2].map(|k| ThreadId((h.0 + k) % THREADS as u8));
         if self.not_live_yet(&op, rule) {
             return Ok(true);
         }
-        let found = self.quietly(self.model, one).any(|model| self.quietly(model, two).any(|m| refuses(&m)));
+        let [one, two] = [1, 2].map(|k| ThreadId((h.0 + k) % THREADS as u8));
+        let after = |first, then| {
+            self.quietly(self.model, first).any(|model| self.quietly(model, then).any(|m| refuses(&m)))
+        };
+        let found = after(one, two) || after(two, one);
         Ok(found)
     }
 

@@ -12,7 +12,7 @@ use crate::draw::{Row, RowKind, draw};
 use crate::lockstep::Difference;
 
 /// How many events before the rejected one are drawn.
-const DRAWN: usize = 400;
+const DRAWN: usize = 30;
 
 /// A run failed.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -187,12 +187,13 @@ impl Worker<'_> {
         }
     }
 
+    /// Says that it runs its interpreter, and perhaps that it no longer does.
     pub fn run_main(&mut self) -> End {
-        if self.rng.bool() {
-            gated(&self.thread.set_running_main())
-        } else {
-            plain(&self.thread.set_not_running_main())
+        let end = gated(&self.thread.set_running_main());
+        if matches!(end, End::Done) && self.rng.bool() {
+            return end;
         }
+        plain(&self.thread.set_not_running_main())
     }
 
     /// A thread state of anybody, but none that was started: an end may wait for that.
@@ -232,9 +233,11 @@ impl Worker<'_> {
         if self.thread.current().is_some() {
             return End::None;
         }
-        let Some(tstate) = self.world.take_started() else { return End::None };
+        // Now and then what is not to be run.
+        let own = if self.rng.u8(0..4) == 0 { self.own() } else { None };
+        let Some(tstate) = own.or_else(|| self.world.take_started()) else { return End::None };
         let end = called(&self.thread.run_thread(tstate));
-        if matches!(end, End::Done) {
+        if matches!(end, End::Done) && !self.started.contains(&tstate) {
             self.started.push(tstate);
             self.own.push(tstate);
         }

@@ -94,7 +94,7 @@ impl<'a> Worker<'a> {
         self.rng.choice(interps).unwrap_or_else(Interp::null)
     }
 
-    fn own(&mut self) -> Option<Tstate> {
+    pub fn own(&mut self) -> Option<Tstate> {
         let own = self.own.clone();
         self.rng.choice(own)
     }
@@ -110,7 +110,10 @@ impl<'a> Worker<'a> {
             13..16 => self.add(),
             16 | 17 => plain(&thread.make_pending_calls()),
             18 => match thread.current() {
-                Some(tstate) if self.rng.bool() => plain(&thread.release_thread(tstate)),
+                Some(tstate) if self.rng.bool() => {
+                    let other = if self.rng.u8(0..4) == 0 { self.own() } else { None };
+                    plain(&thread.release_thread(other.unwrap_or(tstate)))
+                }
                 _ => plain(&thread.thread_state_delete_current()),
             },
             19 | 20 => self.new_tstate(),
