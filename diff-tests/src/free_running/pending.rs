@@ -6,9 +6,10 @@
 use cloister_model::label::{Label, Pass, Run};
 use cloister_model::{INTERPS, Runtime};
 use cloister_specs::{MAIN, Move, OpKind, PendingCall, Start, ThreadId};
-use cloister_traced::trace::{Answer, Effect, Event};
+use cloister_traced::trace::{Answer, Argument, Effect, Event};
 use cloister_traced::{Ran, Serial};
 
+use super::quietly::quiet;
 use super::rejection::Reason;
 use super::replay::{Call, Inner, Progress, Replay};
 
@@ -44,7 +45,7 @@ impl Replay {
             }
             (None, OpKind::AddPendingCall) => {
                 let of_call = match call.argument {
-                    cloister_traced::trace::Argument::Interp(i) => Some(i),
+                    Argument::Interp(i) => Some(i),
                     _ => None,
                 };
                 self.expect(of_call == ring)?;
@@ -64,8 +65,8 @@ impl Replay {
                     Some(Event::Effect(Effect::Popped { ring })) => !self.is_ring(run, ring),
                     _ => false,
                 };
-                let quiet = super::quietly::quiet(&self.design, &self.model, self.call(h), h);
-                match quiet.filter(|_| goes_on) {
+                let mv = quiet(&self.design, &self.model, self.call(h), h);
+                match mv.filter(|_| goes_on) {
                     Some(mv) => self.make(&mv)?,
                     None => break,
                 };

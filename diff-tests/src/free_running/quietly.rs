@@ -2,8 +2,8 @@
 
 use cloister_model::label::{Label, Pass, Run};
 use cloister_model::{Design, Runtime};
-use cloister_specs::{MAIN, Move, OpKind, StatusBits, ThreadId, TstateId};
-use cloister_traced::trace::{Answer, Event};
+use cloister_specs::{InterpId, MAIN, Move, OpKind, StatusBits, ThreadId, TstateId};
+use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::replay::{Call, Progress, Replay};
 
@@ -173,9 +173,9 @@ impl Replay {
     }
 
     /// Into which interpreter a call leads.
-    fn enters(&self, h: ThreadId, call: Call) -> Option<cloister_specs::InterpId> {
+    fn enters(&self, h: ThreadId, call: Call) -> Option<InterpId> {
         let t = match call.argument {
-            cloister_traced::trace::Argument::Tstate(serial) => self.names.tstate(serial),
+            Argument::Tstate(serial) => self.names.tstate(serial),
             _ => self.model.thread(h).gilstate,
         };
         t.map(|t| self.model.tstate(t).interp)
