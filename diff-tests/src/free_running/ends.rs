@@ -32,6 +32,8 @@ impl Replay {
             OpKind::EndInterpreter => self.change(h, tstate)?,
             OpKind::Finalize => self.begin(h).map(drop)?,
             OpKind::DestroyInterpreter | OpKind::InterpreterIdDecref => {
+                let gives_back = usize::from(kind == OpKind::InterpreterIdDecref);
+                self.expect(self.call(h).is_some_and(|call| call.told == gives_back))?;
                 self.begin(h)?;
                 return self.comes_in(h, tstate);
             }
@@ -157,9 +159,12 @@ impl Replay {
         let current = self.model.own_current(&self.design, h).ok_or(Reason::Other)?;
         self.expect(current != t && self.model.tstate(current).interp == i)?;
         self.report.deleted_beside += 1;
+        self.note(h, |call| call.told += 1);
         if matches!(self.ahead(h), Some(Event::Effect(Effect::Deleted(_)))) {
             return Ok(());
         }
+        let others = self.model.tstates_of(i).count() - 1;
+        self.expect(self.call(h).is_some_and(|call| call.told == others))?;
         if self.call(h).is_some_and(|call| call.kind == OpKind::Finalize) {
             self.let_others_end(h);
             self.reach(h, |l| matches!(l, Label::FinalOthers(_)))?;

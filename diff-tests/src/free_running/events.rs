@@ -7,7 +7,7 @@ use cloister_traced::Serial;
 use cloister_traced::trace::{Argument, Effect, Event};
 
 use super::rejection::Reason;
-use super::replay::Replay;
+use super::replay::{Progress, Replay};
 
 impl Replay {
     pub(super) fn expect(&self, same: bool) -> Result<(), Reason> {
@@ -86,8 +86,15 @@ impl Replay {
                 self.expect(of_call)?;
                 // The last reference is one step with the beginning of the end, which is told next.
                 match self.ahead(h) {
-                    Some(Event::Effect(Effect::Ending { .. })) => Ok(()),
-                    _ => self.begin(h).map(drop),
+                    Some(Event::Effect(Effect::Ending { .. })) => {
+                        self.note(h, |call| call.told += 1);
+                        Ok(())
+                    }
+                    _ => {
+                        self.begin(h)?;
+                        let over = self.call(h).is_some_and(|call| call.progress == Progress::Over);
+                        if over { Ok(()) } else { Err(Reason::Untold) }
+                    }
                 }
             }
             (Effect::Running(t), OpKind::SetRunningMain)

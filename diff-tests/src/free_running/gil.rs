@@ -2,7 +2,7 @@
 
 use cloister_model::label::{Asked, Label};
 use cloister_model::{Outcome, Runtime};
-use cloister_specs::{InterpId, Move, OpKind, Parking, Reply, ThreadId, TstateId};
+use cloister_specs::{InterpId, MAIN, Move, OpKind, Parking, Reply, ThreadId, TstateId};
 use cloister_traced::trace::Gil;
 
 use super::rejection::Reason;
@@ -100,6 +100,12 @@ impl Replay {
 
     /// It begins to wait for the GIL.
     pub fn wait_begins(&mut self, h: ThreadId, gil: Gil) -> Result<(), Reason> {
+        if self.call(h).is_some_and(|call| call.kind == OpKind::Initialize) {
+            // Somebody who came with the name of what is gone has claimed it, and gives it back.
+            self.report.waits += 1;
+            self.report.reordered += 1;
+            return self.expect(gil.creator.and_then(|creator| self.names.interp(creator)) == Some(MAIN));
+        }
         let label = self.reach(h, |l| matches!(l, Label::TakeLock(_)))?;
         let g = self.same(&label, gil)?;
         self.report.waits += 1;

@@ -5,6 +5,7 @@ use cloister_model::{Design, Runtime};
 use cloister_specs::{InterpId, MAIN, Move, OpKind, StatusBits, ThreadId, TstateId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
+use super::rejection::Reason;
 use super::replay::{Call, Progress, Replay};
 
 /// How a call begins.
@@ -57,9 +58,20 @@ const fn beginning(kind: OpKind) -> Beginning {
     }
 }
 
-/// May a call of this kind do no more than answer?
-pub(super) const fn may_only_answer(kind: OpKind) -> bool {
-    matches!(beginning(kind), Beginning::Answer | Beginning::QuietAnswer)
+/// Does a call of this kind that answers so change no list and no ring?
+const fn only_answers(kind: OpKind, answer: Answer) -> bool {
+    match beginning(kind) {
+        Beginning::Told | Beginning::Quiet => false,
+        Beginning::QuietAnswer | Beginning::Answer => match kind {
+            OpKind::NewInterpreter => matches!(answer, Answer::Tstate(None)),
+            OpKind::NewInterpreterFromConfig => matches!(answer, Answer::Failed(_)),
+            OpKind::AddPendingCall => matches!(answer, Answer::Full),
+            OpKind::StartThread | OpKind::SetRunningMain | OpKind::DestroyInterpreter => {
+                matches!(answer, Answer::Denied(_))
+            }
+            _ => !matches!(answer, Answer::Refused(_)),
+        },
+    }
 }
 
 /// Is the ring empty that this run takes its next call from?
@@ -137,18 +149,29 @@ impl Replay {
     /// Takes the calls that do no more than answer, where the model gives that answer.
     pub fn answer(&mut self) {
         for h in Runtime::thread_ids() {
-            let open = |call: Call| call.progress == Progress::Called && may_only_answer(call.kind);
-            let answers = self.answer_ahead(h).is_some() && !self.refused(h);
-            if !answers || !self.call(h).is_some_and(open) {
+            let accepted = || self.op(h).is_ok_and(|op| self.model.check(&self.design, h, &op).is_ok());
+            if !self.only_answers(h) || !accepted() {
                 continue;
             }
-            let accepted = self.op(h).is_ok_and(|op| self.model.check(&self.design, h, &op).is_ok());
             let before = (self.model, self.call(h), self.report);
-            let done = accepted && self.begin(h).is_ok() && self.finish(h).is_ok();
-            if !done || listed(&before.0) != listed(&self.model) {
+            if self.begin_and_answer(h).is_err() {
                 (self.model, self.place(h).call, self.report) = before;
             }
         }
+    }
+
+    /// Does the call of this thread, which has not begun, do no more than answer?
+    pub fn only_answers(&self, h: ThreadId) -> bool {
+        let call = self.call(h).filter(|call| call.progress == Progress::Called);
+        call.zip(self.answer_ahead(h)).is_some_and(|(call, answer)| only_answers(call.kind, answer))
+    }
+
+    /// Takes such a call.
+    pub fn begin_and_answer(&mut self, h: ThreadId) -> Result<(), Reason> {
+        let before = listed(&self.model);
+        self.begin(h)?;
+        self.finish(h)?;
+        if listed(&self.model) == before { Ok(()) } else { Err(Reason::Untold) }
     }
 
     /// The interpreter of this thread state is finalizing from now on: calls that were let in

@@ -30,6 +30,8 @@ pub(super) struct Call {
     pub late: bool,
     /// Its refusal is explained.
     pub explained: bool,
+    /// How many events it told that are one step with a later one.
+    pub told: usize,
     pub inner: Inner,
 }
 

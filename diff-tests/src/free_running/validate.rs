@@ -5,7 +5,6 @@ use cloister_specs::{OpKind, ThreadId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::Report;
-use super::quietly::may_only_answer;
 use super::recording::{Recording, THREADS};
 use super::rejection::{Mismatch, Reason, drawn, said};
 use super::replay::{Call, Inner, Progress, Replay};
@@ -108,6 +107,7 @@ impl Replay {
             live: false,
             late: false,
             explained: false,
+            told: 0,
             inner: Inner::default(),
         });
         self.report.calls += 1;
@@ -126,10 +126,7 @@ impl Replay {
             (Answer::Refused(rule), Progress::Begun | Progress::Over) => {
                 return Err(Reason::RefusedLate(rule));
             }
-            (_, Progress::Called) if may_only_answer(call.kind) => {
-                self.begin(h)?;
-                self.finish(h)?;
-            }
+            (_, Progress::Called) if self.only_answers(h) => self.begin_and_answer(h)?,
             (_, Progress::Called | Progress::Begun | Progress::Over) => {
                 self.overlook_request(h)?;
                 self.finish(h)?;

@@ -30,8 +30,9 @@ use cloister_shuttled::faults::Seeded;
 use cloister_shuttled::{Runtime, Settings, Snapshot, Thread};
 use cloister_specs::RING;
 use fastrand::Rng;
-use shuttle::thread;
-use std::sync::Arc;
+use shuttle::scheduler::RandomScheduler;
+use shuttle::{Runner, thread};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One schedule of the program with this seed.
 pub(super) fn run(seed: u64, calls: u32, seeded: Option<Seeded>) -> Result<(Report, Accounts), Failure> {
@@ -42,6 +43,28 @@ pub(super) fn run(seed: u64, calls: u32, seeded: Option<Seeded>) -> Result<(Repo
     judged.and_then(|()| judge(&held, known.added, &known.ran)).map_err(Failure::Wrong)?;
     let (added, ran) = (known.added as u64, known.ran.len() as u64);
     Ok((report, Accounts { runs: 1, added, ran, ..known.accounts }))
+}
+
+/// What a program with this seed does in so many uniform schedules.
+///
+/// # Errors
+///
+/// The threads could not be set up, or one panicked.
+pub fn recordings(seed: u64, calls: u32, schedules: usize) -> Result<Vec<Recording>, Failure> {
+    let all = Arc::new(Mutex::new(Ok(Vec::new())));
+    let into = Arc::clone(&all);
+    let scheduler = RandomScheduler::new_from_seed(seed, schedules);
+    Runner::new(scheduler, shuttle::Config::new()).run(move || {
+        let recorded = record(seed, calls, None);
+        let mut all = into.lock().unwrap_or_else(PoisonError::into_inner);
+        match (recorded, &mut *all) {
+            (Ok((recording, ..)), Ok(recordings)) => recordings.push(recording),
+            (Err(failure), all) => *all = Err(failure),
+            (Ok(_), Err(_)) => {}
+        }
+    });
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *all, Ok(Vec::new()))
 }
 
 fn record(
