@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | [`Called`](Event::Called) | by the caller, before the guards | the call may begin from here on |
 //! | [`Effect`](Event::Effect), of lists | under the list lock | its guards, and the change of the lists, as one step |
-//! | [`Effect`](Event::Effect), of a ring: `Added`, `Popped` | under the lock of the ring | a pending call is queued, or taken to be called next; `Live`, `Ending` and `Finalizing`, which open, shut and close a ring, are stamped under its lock as well |
+//! | [`Effect`](Event::Effect), of a ring: `Added`, `Popped` | under the lock of the ring; `Added` before the ring is signalled | a pending call is queued, or taken to be called next; `Live`, `Ending` and `Finalizing`, which open, shut and close a ring, are stamped under its lock as well |
 //! | [`Effect`](Event::Effect), of a run: `RunBegan`, `RunEnded` | holding the GIL, unless a call lost it | the interpreter becomes busy, before signals are reset; idle, after they are set again |
 //! | [`Dropping`](Event::Dropping) | holding the GIL, before it is unlocked | the steps up to the unlock; the unlock follows, before the next `Took` of this GIL and perhaps after a `Requested` |
 //! | [`Took`](Event::Took) | holding the GIL | `take_gil` ends, with the reset of the request |

@@ -33,7 +33,7 @@ pub struct ShuttleReport {
     pub requests: u64,
     /// Forced switches.
     pub switches: u64,
-    /// Schedules over the whole raw face, in which the validator does not follow.
+    /// Those of the schedules that are over the whole raw face.
     pub whole: u64,
     /// Pending calls that were run in them.
     pub pending_run: u64,
@@ -45,6 +45,10 @@ pub struct ShuttleReport {
     pub finalized: u64,
     /// Calls that were answered *finalized* in them.
     pub cut_off: u64,
+    /// Waits for threads in them.
+    pub thread_waits: u64,
+    /// Waits for calls in them.
+    pub call_waits: u64,
     /// What was wrong, if anything.
     pub failure: Option<String>,
 }
@@ -70,6 +74,8 @@ impl ShuttleReport {
             outside: tally.accounts.outside,
             finalized: tally.accounts.finalized,
             cut_off: tally.accounts.cut_off,
+            thread_waits: happened.thread_waits,
+            call_waits: happened.call_waits,
             failure: failure.map(ToString::to_string),
         }
     }
@@ -92,6 +98,8 @@ impl ShuttleReport {
             ("ends from outside there", self.outside),
             ("finalizations there", self.finalized),
             ("calls cut off there", self.cut_off),
+            ("waits for threads there", self.thread_waits),
+            ("waits for calls there", self.call_waits),
         ];
         for (what, how_many) in rows {
             table.row([what.to_string(), how_many.to_string()]);
@@ -112,7 +120,7 @@ pub fn run(args: ShuttleArgs, context: &mut Context<'_>) -> Result<Exit, CliErro
     writeln!(context.out, "seed {seed}, {} schedules\n", plan.schedules)?;
     let bar = context.progress.stage("shuttle", Some(plan.schedules));
     let mut tally = Tally::default();
-    // Half of them over the whole raw face, where the validator does not follow.
+    // Half of them over the whole raw face.
     let engine = Plan { schedules: plan.schedules.div_ceil(2), ..plan };
     let flag = context.progress.flag();
     let mut found = explore(&engine, &mut tally, &flag, &mut |n| _ = bar.advance(n));

@@ -3,12 +3,12 @@
 //!
 //! - [`loomed`]: loom takes a small program through *every* schedule with so many preemptions,
 //!   and lets every load see every store that C11 lets it see.
-//! - [`watched`]: loom takes programs of pending calls and ends through their schedules, of which
-//!   the validator cannot follow the traces; what came of each is judged instead.
+//! - [`watched`]: loom takes programs of pending calls and ends through their schedules, which do
+//!   what a recording does not carry; what came of each is judged instead.
 //! - [`shuttled`]: shuttle takes random programs over the calls of the engine through random
 //!   schedules, uniform ones and those of PCT. Every load sees the last store.
-//! - [`whole`]: shuttle takes programs with the calls that the validator does not follow through
-//!   such schedules as well, and accounts for what each leaves.
+//! - [`whole`]: shuttle takes programs over the whole raw face, but for fork and exec, through such
+//!   schedules as well, and accounts for what each leaves beside that.
 //!
 //! Both are more builds of the sources of the implementation (`cloister_loomed`,
 //! `cloister_shuttled`), and leave the same [recordings](crate::free_running) as OS threads do.

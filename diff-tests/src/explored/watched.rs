@@ -1,8 +1,8 @@
 //! Small programs under loom whose outcome is judged.
 //!
-//! The validator does not follow pending calls, and no end that waits. What threads do with
-//! them is therefore not compared with the model event by event: a *judge* looks at what came of
-//! each schedule instead. That is what the threads said ([`Log`]), what the runtime
+//! Their pending calls do what a recording does not carry. What the threads do is therefore not
+//! compared with the model event by event: a *judge* looks at what came of each schedule instead.
+//! That is what the threads said ([`Log`]), what the runtime
 //! holds at rest, and whether all came to rest at all.
 
 use super::Failure;

@@ -2,14 +2,15 @@
 
 use cloister_model::{INTERPS, Runtime, TSTATES};
 use cloister_specs::{
-    Fault, GilView, InterpId, InterpView, Observation, Op, OpKind, Reply, ThreadId, ThreadView, TstateId,
-    TstateView,
+    Calls, Fault, GilView, InterpId, InterpView, Observation, Op, OpKind, Reply, ThreadId, ThreadView,
+    TstateId, TstateView,
 };
 use cloister_traced::Ran;
 use cloister_traced::Serial;
 use cloister_traced::trace::{Answer, Argument};
 
 use super::recording::{HeldGil, HeldTstate, Recording, Rest, THREADS};
+use super::replay::Call;
 
 /// A slot that is never taken: what a stale or unknown identity stands for.
 const NOWHERE: u8 = u8::MAX;
@@ -80,7 +81,8 @@ impl Names {
     }
 
     /// The operation that a call is, as things are now; `None` if its argument does not fit.
-    pub fn op(&self, kind: OpKind, argument: Argument, fault: Option<Fault>) -> Option<Op> {
+    pub fn op(&self, call: &Call) -> Option<Op> {
+        let Call { kind, argument, fault, pending, .. } = *call;
         let tstate = |serial| self.tstate(serial).unwrap_or(TstateId(NOWHERE));
         let interp = |serial| self.interp(serial).unwrap_or(InterpId(NOWHERE));
         Some(match (kind, argument) {
@@ -97,12 +99,56 @@ impl Names {
             (OpKind::SaveThread, Argument::None) => Op::SaveThread,
             (OpKind::RestoreThread, Argument::Tstate(t)) => Op::RestoreThread(tstate(t)),
             (OpKind::EvalBreakerPoll, Argument::None) => Op::EvalBreakerPoll,
+            (OpKind::NewInterpreter, Argument::None) => Op::NewInterpreter { fault },
+            (OpKind::ThreadStateDeleteCurrent, Argument::None) => Op::ThreadStateDeleteCurrent,
+            (OpKind::AcquireThread, Argument::Tstate(t)) => Op::AcquireThread(tstate(t)),
+            (OpKind::ReleaseThread, Argument::Tstate(t)) => Op::ReleaseThread(tstate(t)),
+            (OpKind::GilStateEnsure, Argument::Interp(i)) => {
+                Op::GilStateEnsure { interp: interp(i), fails: fault == Some(Fault::TstateAlloc) }
+            }
+            (OpKind::GilStateRelease, Argument::GilState(state)) => Op::GilStateRelease(state),
+            (OpKind::GilStateCheck, Argument::None) => Op::GilStateCheck,
+            (OpKind::AddPendingCall, Argument::None) => Op::AddPendingCall { interp: None, call: pending? },
+            (OpKind::AddPendingCall, Argument::Interp(i)) => {
+                Op::AddPendingCall { interp: Some(interp(i)), call: pending? }
+            }
+            (OpKind::MakePendingCalls, Argument::None) => Op::MakePendingCalls,
+            (OpKind::Initialize, Argument::None) => Op::Initialize,
+            (OpKind::Finalize, Argument::None) => Op::Finalize,
+            (OpKind::StartThread, Argument::Daemon(daemon)) => Op::StartThread { daemon, fails: false },
+            (OpKind::RunThread, Argument::Tstate(t)) => Op::RunThread(tstate(t)),
+            (OpKind::ThreadStateDeleteExcept, Argument::Tstate(t)) => Op::ThreadStateDeleteExcept(tstate(t)),
+            (OpKind::InterpreterLookUpId, Argument::Id(id)) => {
+                Op::InterpreterLookUpId(u8::try_from(id).unwrap_or(NOWHERE))
+            }
+            (OpKind::InterpreterRequireIdRef, Argument::Required(i, required)) => {
+                Op::InterpreterRequireIdRef { interp: interp(i), required }
+            }
+            (OpKind::InterpreterIdIncref, Argument::Interp(i)) => Op::InterpreterIdIncref(interp(i)),
+            (OpKind::InterpreterIdDecref, Argument::Interp(i)) => Op::InterpreterIdDecref(interp(i)),
+            (OpKind::SetRunningMain, Argument::None) => Op::SetRunningMain,
+            (OpKind::SetNotRunningMain, Argument::None) => Op::SetNotRunningMain,
+            (OpKind::DestroyInterpreter, Argument::Interp(i)) => Op::DestroyInterpreter(interp(i)),
             _ => return None,
         })
     }
 
-    /// The reply that an answer is; `None` if it names what is not there, or is a refusal.
-    pub fn reply(&self, answer: Answer) -> Option<Reply> {
+    /// Is this answer that reply of the model?
+    pub fn same(&self, answer: Answer, model: Reply) -> bool {
+        match (answer, model) {
+            // A poll that runs nothing answers nothing more in the model.
+            (Answer::Ran(ran), Reply::Done) => ran == Ran::NOTHING,
+            (Answer::Ran(ran), Reply::Ran { calls, failed }) => {
+                let told = usize::try_from(ran.calls).map_or(Calls::TOLD, |n| n.min(Calls::TOLD));
+                ran.failed == failed && calls.len() == told
+            }
+            (answer, model) => self.reply(answer) == Some(model),
+        }
+    }
+
+    /// The reply that an answer is; `None` if it names what is not there, is a refusal, or is no
+    /// single one.
+    fn reply(&self, answer: Answer) -> Option<Reply> {
         Some(match answer {
             Answer::Done => Reply::Done,
             Answer::Tstate(None) => Reply::Tstate(None),
@@ -113,8 +159,6 @@ impl Names {
             Answer::NotEnsured => Reply::NotEnsured,
             Answer::Is(yes) => Reply::Is(yes),
             Answer::Full => Reply::Full,
-            // No pending call is added, so none is run.
-            Answer::Ran(Ran { calls: 0, failed: false }) => Reply::Done,
             Answer::Ran(_) => return None,
             Answer::Interp(i) => Reply::Interp(self.interp(i)?),
             Answer::Denied(denied) => Reply::Denied(denied),

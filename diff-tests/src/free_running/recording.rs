@@ -1,6 +1,6 @@
 //! What three threads did.
 
-use cloister_specs::{Fault, FeatureFlags, Phase, StatusBits};
+use cloister_specs::{Fault, FeatureFlags, PendingCall, Phase, StatusBits};
 use cloister_traced::trace::Stamped;
 use cloister_traced::{AttachError, Serial};
 use std::num::NonZeroU64;
@@ -21,8 +21,12 @@ pub struct Recording {
     pub first: Serial,
     /// What they did, in the order of the stamps.
     pub events: Vec<Stamped>,
-    /// The faults of the creations of each thread, in order: the trace does not tell them.
+    /// The faults of the creations and Ensures of each thread, in order: the trace does not tell
+    /// them.
     pub faults: [Vec<Option<Fault>>; THREADS],
+    /// What the pending calls do that each thread tried to add, in order, but for those that a
+    /// pending call adds: the trace does not tell that either.
+    pub pending: [Vec<PendingCall>; THREADS],
     /// The state at the end.
     pub rest: Rest,
 }
@@ -34,26 +38,30 @@ pub struct Left {
     pub thread: Serial,
     /// Its current thread state.
     pub current: Option<Serial>,
-    /// The faults of its creations, in order.
+    /// The faults of its creations and Ensures, in order.
     pub faults: Vec<Option<Fault>>,
+    /// What the pending calls do that it tried to add, in order.
+    pub pending: Vec<PendingCall>,
 }
 
 impl Left {
-    /// What this thread leaves.
+    /// What this thread leaves, which added no pending calls.
     pub fn of<F: Face>(thread: &F, faults: Vec<Option<Fault>>) -> Self {
-        Left { thread: thread.identity(), current: thread.current().map(F::named), faults }
+        let current = thread.current().map(F::named);
+        Left { thread: thread.identity(), current, faults, pending: Vec::new() }
     }
 
     /// What a thread leaves that was never there.
     pub fn nobody() -> Self {
-        Left { thread: Serial::named(NonZeroU64::MAX), current: None, faults: Vec::new() }
+        let thread = Serial::named(NonZeroU64::MAX);
+        Left { thread, current: None, faults: Vec::new(), pending: Vec::new() }
     }
 }
 
 impl Recording {
     /// From the main interpreter, the thread state that was current in `T0` at the beginning,
     /// what each thread left, and what the runtime told.
-    pub fn new(main: Serial, first: Serial, left: [Left; THREADS], told: (Held, Vec<Stamped>)) -> Self {
+    pub fn new(main: Serial, first: Serial, mut left: [Left; THREADS], told: (Held, Vec<Stamped>)) -> Self {
         let (held, events) = told;
         let current = left.each_ref().map(|l| l.current);
         Recording {
@@ -62,6 +70,7 @@ impl Recording {
             first,
             events,
             rest: Rest { held, current },
+            pending: left.each_mut().map(|l| std::mem::take(&mut l.pending)),
             faults: left.map(|l| l.faults),
         }
     }

@@ -93,6 +93,9 @@ pub enum Reason {
     /// The event is about something else.
     #[error("the event names something else than the model's thread does")]
     Other,
+    /// Pending calls are run while they are being run.
+    #[error("calls of this interpreter are being run already")]
+    Busy,
     /// The GIL is held.
     #[error("the GIL is held by {0}")]
     Held(ThreadId),

@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 use cloister_model::label::Label;
 use cloister_model::rules::{Step, broken_by};
 use cloister_model::{Design, Grain, Outcome, Runtime};
-use cloister_specs::{Fault, Move, Op, OpKind, Reply, Rule, Start, ThreadId};
+use cloister_specs::{Fault, Move, Op, OpKind, PendingCall, Reply, Rule, Start, ThreadId};
 use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::Report;
 use super::names::Names;
+use super::quietly::quiet;
 use super::recording::{Recording, THREADS};
 use super::rejection::{Reason, answered};
 
@@ -20,6 +21,8 @@ pub(super) struct Call {
     pub kind: OpKind,
     pub argument: Argument,
     pub fault: Option<Fault>,
+    /// What the pending call does that it adds.
+    pub pending: Option<PendingCall>,
     pub progress: Progress,
     /// Its interpreter is live, but for the answer.
     pub live: bool,
@@ -27,6 +30,20 @@ pub(super) struct Call {
     pub late: bool,
     /// Its refusal is explained.
     pub explained: bool,
+    /// How many events it told that are one step with a later one.
+    pub told: usize,
+    pub inner: Inner,
+}
+
+/// What a pending call does that a call runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Inner {
+    /// The calls that it has still to make.
+    pub due: &'static [OpKind],
+    /// The one that it is in.
+    pub open: Option<OpKind>,
+    /// It adds another one, and the model has not taken it out of its ring yet.
+    pub adds: bool,
 }
 
 /// How far the model is with a call.
@@ -46,6 +63,7 @@ pub(super) struct Place {
     /// Its own events from the next one on.
     pub ahead: VecDeque<Event>,
     pub faults: VecDeque<Option<Fault>>,
+    pub pending: VecDeque<PendingCall>,
     pub call: Option<Call>,
 }
 
@@ -67,6 +85,7 @@ impl Replay {
             Place {
                 ahead: ahead.map(|e| e.event).collect(),
                 faults: recording.faults[k].iter().copied().collect(),
+                pending: recording.pending[k].iter().copied().collect(),
                 call: None,
             }
         };
@@ -95,9 +114,11 @@ impl Replay {
         self.places[h.index() % THREADS].ahead.front().copied()
     }
 
-    /// The answer that is the next event of this thread, if it is one.
+    /// The answer that is the next event of this thread, if it is one, and not that of a call
+    /// which a pending call makes.
     pub fn answer_ahead(&self, h: ThreadId) -> Option<Answer> {
-        match self.ahead(h) {
+        let inside = self.call(h).is_some_and(|call| call.inner.open.is_some());
+        match self.ahead(h).filter(|_| !inside) {
             Some(Event::Returned(answer)) => Some(answer),
             _ => None,
         }
@@ -105,8 +126,21 @@ impl Replay {
 
     /// Makes a move, and looks whether it breaks a rule.
     pub fn make(&mut self, mv: &Move) -> Result<Outcome, Reason> {
+        self.make_unseen(mv, |_| (), |_| ())
+    }
+
+    /// The same, while something is hidden from the thread.
+    pub fn make_unseen(
+        &mut self,
+        mv: &Move,
+        hide: impl FnOnce(&mut Runtime),
+        show: impl FnOnce(&mut Runtime),
+    ) -> Result<Outcome, Reason> {
         let before = self.model;
-        let outcome = self.model.apply(&self.design, Grain::Fine, mv)?;
+        hide(&mut self.model);
+        let outcome = self.model.apply(&self.design, Grain::Fine, mv);
+        show(&mut self.model);
+        let outcome = outcome?;
         let step = Step { design: &self.design, before: &before, mv, outcome, after: &self.model };
         if let Some(rule) = broken_by(&step) {
             return Err(Reason::Breaks(rule));
@@ -120,7 +154,7 @@ impl Replay {
     /// The model has replied: so must the trace.
     fn over(&mut self, h: ThreadId, model: Reply) -> Result<(), Reason> {
         let answer = self.answer_ahead(h);
-        if answer.and_then(|a| self.names.reply(a)) != Some(model) {
+        if !answer.is_some_and(|a| self.names.same(a, model)) {
             let answer = answer.map_or("nothing yet".into(), |a| answered(a, &self.names));
             return Err(Reason::Replies { model, answer });
         }
@@ -135,7 +169,7 @@ impl Replay {
 
     /// Goes on with this thread by quiet labels until it stands at one like this.
     pub fn reach(&mut self, h: ThreadId, wanted: fn(&Label) -> bool) -> Result<Label, Reason> {
-        if self.call(h).is_some_and(|call| call.progress == Progress::Called && begins_quietly(call.kind)) {
+        if self.begins_quietly(h) {
             self.begin(h)?;
         }
         loop {
@@ -152,8 +186,8 @@ impl Replay {
 
     /// Ends the call of this thread by quiet labels.
     pub fn finish(&mut self, h: ThreadId) -> Result<(), Reason> {
-        let begun = |call: Call| call.progress != Progress::Called || begins_quietly(call.kind);
-        if !self.call(h).is_some_and(begun) {
+        let begun = self.call(h).is_some_and(|call| call.progress != Progress::Called);
+        if !begun && !self.begins_quietly(h) {
             return Err(Reason::Untold);
         }
         let ended = self.reach(h, |label| *label == Label::Idle);
@@ -166,7 +200,7 @@ impl Replay {
     /// The operation that the call of this thread is, as things are now.
     pub fn op(&self, h: ThreadId) -> Result<Op, Reason> {
         let call = self.call(h).ok_or(Reason::Outside)?;
-        self.names.op(call.kind, call.argument, call.fault).ok_or(Reason::Malformed)
+        self.names.op(&call).ok_or(Reason::Malformed)
     }
 
     /// Begins the call of this thread.
@@ -178,6 +212,7 @@ impl Replay {
         let at = op.makes_tstate().then(|| self.model.free_tstate()).flatten();
         self.note(h, |call| call.progress = Progress::Begun);
         self.report.accepted += 1;
+        self.report.kinds.count(op.kind());
         self.make(&Move::Start(Start { thread: h, op, at, prefer: h }))
     }
 
@@ -206,67 +241,4 @@ fn stuck(label: Label) -> Reason {
         Label::DropTest { .. } => Reason::SwitchSkipped,
         label => Reason::Stuck(Some(label)),
     }
-}
-
-/// Does a call of this kind begin with a label that is not told?
-pub(super) const fn begins_quietly(kind: OpKind) -> bool {
-    match kind {
-        OpKind::ThreadStateSwap | OpKind::SaveThread | OpKind::RestoreThread | OpKind::EvalBreakerPoll => {
-            true
-        }
-        OpKind::NewInterpreterFromConfig
-        | OpKind::EndInterpreter
-        | OpKind::ThreadStateNew
-        | OpKind::ThreadStateBind
-        | OpKind::ThreadStateClear
-        | OpKind::ThreadStateDelete => false,
-        OpKind::NewInterpreter
-        | OpKind::ThreadStateDeleteCurrent
-        | OpKind::AcquireThread
-        | OpKind::ReleaseThread
-        | OpKind::GilStateEnsure
-        | OpKind::GilStateRelease
-        | OpKind::GilStateCheck
-        | OpKind::AddPendingCall
-        | OpKind::MakePendingCalls
-        | OpKind::Initialize
-        | OpKind::Finalize
-        | OpKind::StartThread
-        | OpKind::RunThread
-        | OpKind::ThreadStateDeleteExcept
-        | OpKind::InterpreterLookUpId
-        | OpKind::InterpreterRequireIdRef
-        | OpKind::InterpreterIdIncref
-        | OpKind::InterpreterIdDecref
-        | OpKind::SetRunningMain
-        | OpKind::SetNotRunningMain
-        | OpKind::DestroyInterpreter
-        | OpKind::Fork
-        | OpKind::Exec => false,
-    }
-}
-
-/// The move by which this thread goes on inside its call without an event, if there is one.
-pub(super) fn quiet(d: &Design, model: &Runtime, call: Option<Call>, h: ThreadId) -> Option<Move> {
-    let call = call?;
-    let quiet = match model.thread(h).top() {
-        Label::Idle
-        | Label::CreateBind(_)
-        | Label::UndoDelete(_)
-        | Label::EndClear(_)
-        | Label::EndDelete(_)
-        | Label::EndFree(_)
-        | Label::ClearDone(_)
-        | Label::DropHolder { .. }
-        | Label::DropWait { .. }
-        | Label::TakeLock(_)
-        | Label::TakeWait { .. } => false,
-        Label::CreateLive(_) => call.live,
-        Label::DropTest { tstate, interp } => {
-            let last = model.interp(interp).gil.and_then(|g| model.gils[g.index()].last_holder);
-            !model.request_seen_in(d, interp) || last != Some(tstate)
-        }
-        _ => true,
-    };
-    quiet.then_some(Move::Step { thread: h, prefer: h })
 }

@@ -7,7 +7,7 @@ use cloister_traced::trace::{Answer, Argument, Event};
 use super::Report;
 use super::recording::{Recording, THREADS};
 use super::rejection::{Mismatch, Reason, drawn, said};
-use super::replay::{Call, Progress, Replay};
+use super::replay::{Call, Inner, Progress, Replay};
 use crate::lockstep::same_observation;
 use crate::subject::Shows;
 
@@ -68,35 +68,52 @@ impl Replay {
         }
         match (*event, self.call(h)) {
             (Event::Called { op, argument }, None) => self.called(h, op, argument),
-            (Event::Called { .. }, Some(_)) => Err(Reason::Inside),
+            (Event::Called { op, .. }, Some(call)) => self.called_inside(h, call, op),
             (_, None) => Err(Reason::Outside),
             (Event::Effect(effect), Some(_)) => self.effect(h, effect),
             (Event::Took(gil), Some(_)) => self.took(h, gil),
             (Event::Dropping(gil), Some(_)) => self.dropping(h, gil),
             (Event::WaitBegin(gil), Some(_)) => self.wait_begins(h, gil),
             (Event::Requested(gil), Some(_)) => self.requested(h, gil),
-            (
-                Event::GaveUp(_)
-                | Event::ThreadsWaitBegin(_)
-                | Event::ThreadsWaitEnd(_)
-                | Event::CallsWaitBegin(_)
-                | Event::CallsWaitEnd(_),
-                Some(_),
-            ) => Err(Reason::Other),
+            (Event::GaveUp(gil), Some(_)) => self.gave_up(h, gil),
+            (Event::ThreadsWaitBegin(t), Some(_)) => self.threads_wait_begins(h, t),
+            (Event::ThreadsWaitEnd(_), Some(_)) => self.threads_wait_ends(h),
+            (Event::CallsWaitBegin(t), Some(_)) => self.calls_wait_begins(h, t),
+            (Event::CallsWaitEnd(_), Some(_)) => self.calls_wait_ends(h),
             (Event::SwitchWaitBegin(gil), Some(_)) => self.switch_begins(h, gil),
             (Event::SwitchWaitEnd(gil), Some(_)) => self.switch_ends(h, gil),
+            (Event::Returned(answer), Some(call)) if call.inner.open.is_some() => {
+                self.returned_inside(h, call, answer)
+            }
             (Event::Returned(answer), Some(call)) => self.returned(h, call, answer),
         }
     }
 
     fn called(&mut self, h: ThreadId, kind: OpKind, argument: Argument) -> Result<(), Reason> {
         let place = self.place(h);
-        let creates = kind == OpKind::NewInterpreterFromConfig;
-        let fault = if creates { place.faults.pop_front().flatten() } else { None };
-        let (progress, live, late, explained) = (Progress::Called, false, false, false);
-        place.call = Some(Call { kind, argument, fault, progress, live, late, explained });
+        let fault = match kind {
+            OpKind::NewInterpreterFromConfig | OpKind::NewInterpreter | OpKind::GilStateEnsure => {
+                place.faults.pop_front().flatten()
+            }
+            _ => None,
+        };
+        let adds = kind == OpKind::AddPendingCall;
+        place.call = Some(Call {
+            kind,
+            argument,
+            fault,
+            pending: if adds { place.pending.pop_front() } else { None },
+            progress: Progress::Called,
+            live: false,
+            late: false,
+            explained: false,
+            told: 0,
+            inner: Inner::default(),
+        });
         self.report.calls += 1;
-        self.op(h).map(drop)
+        self.op(h)?;
+        self.answer();
+        Ok(())
     }
 
     fn returned(&mut self, h: ThreadId, call: Call, answer: Answer) -> Result<(), Reason> {
@@ -109,12 +126,11 @@ impl Replay {
             (Answer::Refused(rule), Progress::Begun | Progress::Over) => {
                 return Err(Reason::RefusedLate(rule));
             }
-            // A creation that fails before anything is made has no effect to tell.
-            (Answer::Failed(_), Progress::Called) => {
-                self.begin(h)?;
+            (_, Progress::Called) if self.only_answers(h) => self.begin_and_answer(h)?,
+            (_, Progress::Called | Progress::Begun | Progress::Over) => {
+                self.overlook_request(h)?;
                 self.finish(h)?;
             }
-            (_, Progress::Called | Progress::Begun | Progress::Over) => self.finish(h)?,
         }
         let place = self.place(h);
         place.ahead.pop_front();

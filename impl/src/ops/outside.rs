@@ -123,7 +123,7 @@ impl Thread {
         //= specs/rules/id.md#id-7
         //# A thread that ends an interpreter from outside MUST be as it was afterwards.
         let back = match save {
-            Some(save) if !self.seeded(Seeded::OutsideStaysAway) => self.attach_again(save),
+            Some(save) if !self.seeded(Seeded::OutsideStaysAway) => self.come_back_to(save),
             _ => Ok(()),
         };
         drop(away);
@@ -135,5 +135,16 @@ impl Thread {
             // A pending call may have deleted what there was to come back to.
             Err(CallError::Refused(_)) | Ok(()) => Ok(left),
         }
+    }
+    /// Makes current again what was current before. Others leave it alone, and whoever finalizes
+    /// the runtime waits for this call, which then finds the GIL shut.
+    fn come_back_to(&self, save: Tstate) -> Result<(), CallError> {
+        match self.may_enter(save) {
+            Ok(()) | Err(Rule::Life13) => {}
+            Err(rule) => return Err(rule.into()),
+        }
+        self.gil_of(save)?.take(self, save)?;
+        self.enter(save);
+        Ok(())
     }
 }

@@ -83,10 +83,11 @@ impl Thread {
         if let Some(call) = call.take() {
             ring.push(call);
         }
+        // Who sees the signal runs the call, and that comes later in the trace.
+        self.effect(Effect::Added { ring: self.ring_name(owner) });
         if !self.seeded(Seeded::AddForgetsSignal) {
             ring.signal();
         }
-        self.effect(Effect::Added { ring: self.ring_name(owner) });
         drop(ring);
         drop(overwritten);
         Ok(Addition::Added)

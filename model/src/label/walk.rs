@@ -133,8 +133,15 @@ impl Label {
             | GiveUpDrop(t) => v.tstate(t),
             // It has let go of it.
             GiveUp(t) | Hung(t) => v.remembered(t),
-            OutsideSwap(o) | OutsideEnd(o) | OutsideBack(o) | OutsideDone(o) => {
+            OutsideSwap(o) | OutsideEnd(o) => {
                 v.tstate(&mut o.head);
+                if let Some(t) = &mut o.save {
+                    v.tstate(t);
+                }
+            }
+            // The head went with its interpreter, or is used by the end.
+            OutsideBack(o) | OutsideDone(o) => {
+                v.remembered(&mut o.head);
                 if let Some(t) = &mut o.save {
                     v.tstate(t);
                 }

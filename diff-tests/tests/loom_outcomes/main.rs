@@ -1,6 +1,6 @@
 //! Every schedule of small programs with pending calls, ends that wait, and ends from outside,
-//! with a bound on the preemptions, under loom. What came of each is judged; the validator does
-//! not follow these calls. What a test says of itself:
+//! with a bound on the preemptions, under loom. What came of each is judged, since the programs do
+//! what a recording does not carry. What a test says of itself:
 //!
 //! - its *preemptions*: how often a thread is stopped at most where it could go on. Two threads
 //!   have 2 to 4, three threads have 1 or 2. Where a thread waits or ends, all others are tried;
@@ -11,8 +11,10 @@ use cloister_diff_tests::explored::Failure;
 use cloister_diff_tests::explored::loomed::{Part, Program, Shared};
 use cloister_diff_tests::explored::watched::{Judge, Outcome, Said, Watched, watch};
 use cloister_loomed::faults::Seeded;
-use cloister_loomed::{CallError, EnsureError, GateError, Interp, NotAdded, PendingFailed, Thread};
-use cloister_specs::{InterpreterConfig, Rule};
+use cloister_loomed::{CallError, EnsureError, Interp, NotAdded, PendingFailed, Thread};
+use cloister_specs::InterpreterConfig;
+
+mod outside;
 
 type Calls = fn(&Shared, &Thread);
 
@@ -20,9 +22,6 @@ const NOTHING: Calls = |_, _| ();
 
 /// Which timed waits expire: none, the first, the second, both.
 const EXPIRIES: [u64; 4] = [0b00, 0b01, 0b10, 0b11];
-
-/// The id of the sub-interpreter that a program makes.
-const SUB: i64 = 1;
 
 fn program(preemptions: usize, expire: u64, seeded: Option<Seeded>, threads: &[(Calls, Calls)]) -> Program {
     let part = |&(before, calls): &(Calls, Calls)| Part { expire, before, calls };
@@ -386,100 +385,6 @@ fn the_end_of_an_interpreter_waits_for_a_thread_that_was_started_there() {
     all(3, &[(before, end), (run, enter_and_delete)], judge, 500, &floor);
 }
 
-/// Makes an interpreter that ends with the last reference to its id, takes one, and comes back.
-fn make_sub(shared: &Shared, thread: &Thread) {
-    let (sub, _) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
-    thread.thread_state_swap(Some(shared.tstates[0])).unwrap();
-    thread.interpreter_require_idref(sub, true).unwrap();
-    thread.interpreter_id_incref(sub).unwrap();
-}
-
-fn give_back(shared: &Shared, thread: &Thread) {
-    let sub = thread.interpreter_look_up_id(SUB).unwrap();
-    match thread.interpreter_id_decref(sub) {
-        Ok(()) => shared.log.say(thread, "ends it from outside", 0),
-        Err(CallError::Refused(refusal)) if refusal.rule == Rule::Life10 => {
-            shared.log.say(thread, "may not end it", 0);
-        }
-        Err(error) => shared.log.say(thread, "is answered something else", error.to_string().len() as u32),
-    }
-}
-
-fn destroy(shared: &Shared, thread: &Thread) {
-    let sub = thread.interpreter_look_up_id(SUB).unwrap();
-    match thread.destroy_interpreter(sub) {
-        Ok(()) => shared.log.say(thread, "ends it from outside", 0),
-        Err(GateError::Refused(refusal)) if refusal.rule == Rule::Life10 => {
-            shared.log.say(thread, "may not end it", 0);
-        }
-        Err(error) => shared.log.say(thread, "is answered something else", error.to_string().len() as u32),
-    }
-}
-
-/// Makes a thread state in it, enters, and deletes it again.
-fn visit(shared: &Shared, thread: &Thread) {
-    let Ok(sub) = thread.interpreter_look_up_id(SUB) else {
-        return shared.log.say(thread, "finds nothing", 0);
-    };
-    let Ok(made) = thread.thread_state_new(sub) else {
-        return shared.log.say(thread, "may not create", 0);
-    };
-    let tstate = made.unwrap();
-    let visited = thread.thread_state_bind(tstate).is_ok()
-        && thread.restore_thread(tstate).is_ok()
-        && thread.thread_state_delete_current().is_ok();
-    shared.log.say(thread, if visited { "visits it" } else { "is cut short" }, 0);
-}
-
-/// It ended, or it is as it was.
-fn ended_or_not(outcome: &Outcome<'_>) -> Result<(), String> {
-    let (log, held) = (&outcome.shared.log, &outcome.held);
-    let listed = |serial| held.interps.iter().any(|i| i.interp.serial() == serial);
-    if let Some(tstate) = held.tstates.iter().find(|t| !listed(t.interp)) {
-        return Err(format!("{:?} belongs to nothing", tstate.tstate));
-    }
-    if log.has("is cut short") {
-        return Err("a thread state was made in an interpreter that is about to end".into());
-    }
-    let sub = held.interps.iter().find(|interp| interp.id == SUB);
-    match (sub, log.has("ends it from outside"), log.has("may not end it")) {
-        (None, true, false) => Ok(()),
-        (Some(sub), false, true) if sub.id_refs == 1 => {
-            let tstates = held.tstates.iter().filter(|t| t.interp == sub.interp.serial()).count();
-            if tstates == 1 { Ok(()) } else { Err(format!("it has {tstates} thread states")) }
-        }
-        (sub, ..) => Err(format!("it is {sub:?}")),
-    }
-}
-
-const OUTSIDE: [(Calls, Calls); 2] = [(make_sub, destroy), (NOTHING, visit)];
-
-//= specs/rules/id.md#id-5
-//= type=test
-//# An interpreter that requires references MUST be ended when the last one is given back, and only
-//# then.
-#[test]
-fn an_interpreter_is_ended_by_its_last_reference_beside_a_visitor() {
-    let floor = [
-        ("ends it from outside", 100),
-        ("may not end it", 20),
-        ("visits it", 50),
-        ("may not create", 50),
-        ("finds nothing", 20),
-    ];
-    all(4, &[(make_sub, give_back), (NOTHING, visit)], ended_or_not, 190, &floor);
-}
-
-//= specs/rules/id.md#id-10
-//= type=test
-//# Between the test whether an interpreter can be destroyed and the beginning of its end, nothing
-//# MUST be able to change the answer.
-#[test]
-fn an_interpreter_is_destroyed_beside_a_visitor() {
-    let floor = [("ends it from outside", 100), ("may not end it", 20), ("visits it", 50)];
-    all(4, &OUTSIDE, ended_or_not, 190, &floor);
-}
-
 #[test]
 fn loom_finds_that_calls_are_run_inside_others() {
     is_wrong(&found(Seeded::RunIgnoresBusy, &BUSY, no_call_is_run_inside_another), "is followed by");
@@ -509,10 +414,4 @@ fn loom_finds_that_an_end_does_not_wait_for_threads() {
     let threads: [(Calls, Calls); 2] = [(start, enter_and_finalize), (run, enter_and_delete)];
     let failure = found(Seeded::EndSkipsThreads, &threads, threads_are_waited_for);
     is_wrong(&failure, "nobody has deleted");
-}
-
-#[test]
-fn loom_finds_that_an_interpreter_is_destroyed_in_two_steps() {
-    let failure = found(Seeded::DestroyInTwoSteps, &OUTSIDE, ended_or_not);
-    assert!(matches!(&failure, Failure::Wrong(_)), "{failure}");
 }
