@@ -136,6 +136,7 @@ impl Thread {
             Err(CallError::Refused(_)) | Ok(()) => Ok(left),
         }
     }
+
     /// Makes current again what was current before. Others leave it alone, and whoever finalizes
     /// the runtime waits for this call, which then finds the GIL shut.
     fn come_back_to(&self, save: Tstate) -> Result<(), CallError> {
