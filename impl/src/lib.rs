@@ -37,12 +37,14 @@
 //! | `lists`, `runtime` | the list lock and what it guards |
 //! | `error` | why calls come to nothing |
 //! | `ops` | the operations |
+//! | [`heap`] | the memory of an interpreter |
 //! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
 mod error;
 pub mod faults;
 mod gil;
+pub mod heap;
 mod interp;
 mod lists;
 mod ops;

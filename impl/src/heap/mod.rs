@@ -1,0 +1,449 @@
+//! The memory of an interpreter: blocks, in pools, in arenas.
+//!
+//! A [`Heap`] belongs to one interpreter, and is used by whoever holds that interpreter's GIL: it
+//! can go from thread to thread, but is used by one at a time.
+//!
+//! A *block* is what [`Heap::malloc`] answers with. Blocks of up to 512 bytes are of one of 32
+//! *size classes*, and lie in a *pool*, which holds blocks of one class only. Pools lie in an
+//! *arena*, which comes from the operating system and goes back to it when no pool of it is in
+//! use. These are the sizes of CPython's obmalloc: 16 bytes from class to class, pools of 16 KiB,
+//! arenas of 1 MiB. A request for more, or for nothing, gets a *large block* of the system's
+//! allocator, which the heap counts.
+//!
+//! The header of a pool names the heap that owns it, and is found from the address of a block. So
+//! a heap tells a block that is not its own, and refuses to free it ([`FreeError`]). What
+//! CPython does depends on which interpreter is current, and a block of another one ruins both.
+//!
+//! ```
+//! use cloister::heap::{FreeError, Heap};
+//!
+//! let (mut one, mut other) = (Heap::new(), Heap::new());
+//! let block = one.malloc(48)?;
+//! // SAFETY: the block is live.
+//! unsafe {
+//!     assert_eq!(other.free(block.as_ptr()), Err(FreeError::Foreign));
+//!     assert_eq!(one.free(block.as_ptr()), Ok(()));
+//! }
+//! assert!(one.close().is_empty());
+//! # Ok::<(), cloister::heap::OutOfMemory>(())
+//! ```
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `class` | size classes |
+//! | `pool` | headers of pools, and what is in use of them |
+//! | `arena` | arenas, and which pool is taken next |
+//! | `table` | which addresses are those of arenas |
+//! | `large` | large blocks |
+//! | `stats` | what a heap has, and what is left of it |
+
+mod arena;
+mod class;
+mod large;
+mod pool;
+mod stats;
+mod table;
+
+pub use arena::{ARENA, POOLS};
+pub use class::{ALIGNMENT, CLASSES, LARGEST};
+pub use stats::{ClassStats, Leaks, Stats};
+
+use crate::sync::plain::{AtomicU64, Ordering};
+use arena::Arenas;
+use large::Large;
+use pool::{Block, Pool, Use};
+use std::collections::BTreeMap;
+use std::ptr::{self, NonNull};
+
+/// There is no memory for it. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no memory for the block")]
+pub struct OutOfMemory;
+
+/// Why a block was not freed. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FreeError {
+    /// It lies in an arena, but not in a pool that this heap uses.
+    #[error("the block belongs to another heap, or to none")]
+    Foreign,
+    /// It lies in no arena, and is no large block of this heap.
+    #[error("the block is none of this heap")]
+    Unknown,
+    /// It is this heap's, but was not asked for with this size.
+    #[error("the block is of another size")]
+    Size,
+}
+
+/// What the blocks of a class come from.
+#[derive(Clone, Copy)]
+struct Bin {
+    /// Free blocks, taken from the list of the current pool.
+    list: *mut Block,
+    /// What was never given out of the current pool.
+    fresh: *mut u8,
+    end: *mut u8,
+    /// The current pool, if there is one.
+    pool: *mut Pool,
+    /// The partial pools, in the order in which they became so.
+    first: *mut Pool,
+    last: *mut Pool,
+}
+
+/// The memory of an interpreter.
+pub struct Heap {
+    /// Its number: no other heap of the process ever has it.
+    number: u64,
+    bins: [Bin; CLASSES],
+    arenas: Arenas,
+    large: Large,
+    /// 0, or which of the next requests to the system fails.
+    failing: u64,
+}
+
+// SAFETY: what its pointers lead to is this heap's alone, but for the owners of its pools, which
+// are atomic.
+unsafe impl Send for Heap {}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Heap {
+    /// One without an arena.
+    pub fn new() -> Self {
+        Heap {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            bins: [Bin::EMPTY; CLASSES],
+            arenas: Arenas::new(),
+            large: Large::default(),
+            failing: 0,
+        }
+    }
+
+    /// A block of at least so many bytes, aligned to 16, with anything in it.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    #[inline]
+    pub fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        let Some(class) = class::of(size) else { return self.malloc_large(size) };
+        let bin = &mut self.bins[class];
+        let Some(block) = NonNull::new(bin.list) else { return self.malloc_more(class) };
+        // SAFETY: what is in the list are free blocks of this heap.
+        bin.list = unsafe { block.as_ref() }.next;
+        Ok(block.cast())
+    }
+
+    /// A block of zeros, for so many items of that size.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub fn calloc(&mut self, items: usize, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        let size = items.checked_mul(size).ok_or(OutOfMemory)?;
+        let block = self.malloc(size)?;
+        // SAFETY: the block has so many bytes.
+        unsafe { block.write_bytes(0, size) };
+        Ok(block)
+    }
+
+    /// Frees a block; null is none, and freed already.
+    ///
+    /// # Errors
+    ///
+    /// The block is not this heap's. That of a heap that has ended is none of any heap, unless
+    /// another block lies there by now.
+    ///
+    /// # Safety
+    ///
+    /// What this heap answered with and has been freed since is not freed again, and whoever
+    /// freed a block does not use it any more. A pool block of another heap is live.
+    #[inline]
+    pub unsafe fn free(&mut self, block: *mut u8) -> Result<(), FreeError> {
+        if !table::holds(block.addr()) {
+            return self.free_large(block, None);
+        }
+        let pool = pool::of(block);
+        // SAFETY: the table says that the header is mapped; the rest is as this function's.
+        unsafe {
+            if Pool::owner(pool) != self.number {
+                return Err(FreeError::Foreign);
+            }
+            self.push(pool, block);
+        }
+        Ok(())
+    }
+
+    /// Frees a block that was asked for with this size; null is none, and freed already.
+    ///
+    /// # Errors
+    ///
+    /// The block is not this heap's, or of another size.
+    ///
+    /// # Safety
+    ///
+    /// As that of [`free`](Self::free). A block that was asked for with 1 to 512 bytes is one of
+    /// a heap that has not ended, and a block with such a size that was not, is not freed so.
+    #[inline]
+    pub unsafe fn free_sized(&mut self, block: *mut u8, size: usize) -> Result<(), FreeError> {
+        let Some(class) = class::of(size) else { return self.free_large(block, Some(size)) };
+        if block.is_null() {
+            return Ok(());
+        }
+        let pool = pool::of(block);
+        // SAFETY: a block of this size lies in a mapped arena; the rest is as this function's.
+        unsafe {
+            if Pool::owner(pool) != self.number {
+                return Err(FreeError::Foreign);
+            }
+            if Pool::body(pool).class() != class {
+                return Err(FreeError::Size);
+            }
+            self.push(pool, block);
+        }
+        Ok(())
+    }
+
+    /// Gives back to the system what nobody uses: current pools of which no block is in use,
+    /// and arenas without a pool in use.
+    pub fn trim(&mut self) {
+        for class in 0..CLASSES {
+            let Bin { pool, .. } = self.bins[class];
+            // SAFETY: a current pool is this heap's.
+            if !pool.is_null() && self.bins[class].idle() == pool::capacity(class) as usize {
+                let Bin { first, last, .. } = self.bins[class];
+                self.bins[class] = Bin { first, last, ..Bin::EMPTY };
+                self.arenas.give(pool);
+            }
+        }
+        self.arenas.trim();
+    }
+
+    /// What it has.
+    pub fn stats(&self) -> Stats {
+        let mut classes = BTreeMap::new();
+        for pool in self.arenas.pools() {
+            let class = pool.class();
+            let size = class::size_of(class);
+            let told = classes.entry(class).or_insert(ClassStats { size, ..ClassStats::default() });
+            let free = match pool.used_as() {
+                Use::Current => self.bins[class].idle(),
+                Use::Full | Use::Partial => pool.freed(),
+            };
+            told.pools += 1;
+            told.blocks += pool::capacity(class) as usize - free;
+        }
+        Stats {
+            classes: classes.into_values().collect(),
+            large_blocks: self.large.count(),
+            large_bytes: self.large.bytes(),
+            arenas: self.arenas.count(),
+            mapped: self.arenas.count() * ARENA,
+        }
+    }
+
+    /// Ends it, and tells what was not freed. Everything goes back to the system all the same.
+    pub fn close(self) -> Leaks {
+        let classes = self.stats().classes;
+        let mut large = BTreeMap::new();
+        self.large.sizes().for_each(|size| *large.entry(size).or_insert(0) += 1);
+        let blocks = classes.iter().filter(|class| class.blocks > 0).map(|class| (class.size, class.blocks));
+        Leaks { blocks: blocks.collect(), large: large.into_iter().collect() }
+    }
+
+    /// Makes the `nth` request to the system from now on fail, counted from 1; with 0, none. An
+    /// arena is one, a large block, and a part of the table of arenas.
+    pub fn fail_request(&mut self, nth: u64) {
+        self.failing = nth;
+    }
+
+    /// Puts a block onto the list of its pool.
+    ///
+    /// # Safety
+    ///
+    /// It lies in this pool, which is this heap's, and nobody uses it any more.
+    #[inline]
+    unsafe fn push(&mut self, pool: *mut Pool, block: *mut u8) {
+        // SAFETY: as this function's.
+        unsafe {
+            let body = Pool::body(pool);
+            let block: *mut Block = block.cast();
+            (*block).next = body.list;
+            body.list = block;
+            body.left -= 1;
+            if body.left == 0 {
+                self.settle(pool);
+            }
+        }
+    }
+
+    /// So many blocks of this pool are free that something has to be done about it.
+    ///
+    /// # Safety
+    ///
+    /// It is this heap's, and not current.
+    #[cold]
+    #[inline(never)]
+    unsafe fn settle(&mut self, pool: *mut Pool) {
+        // SAFETY: as this function's.
+        let body = unsafe { Pool::body(pool) };
+        let bin = &mut self.bins[body.class()];
+        if body.used_as() == Use::Full {
+            body.wake();
+            bin.append(pool);
+        } else {
+            bin.remove(pool);
+            self.arenas.give(pool);
+        }
+    }
+
+    /// The list of this class is empty.
+    #[cold]
+    #[inline(never)]
+    fn malloc_more(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        let bin = &mut self.bins[class];
+        if let Some(block) = bin.refill(class) {
+            return Ok(block);
+        }
+        let failing = &mut self.failing;
+        let pool = self.arenas.take(|| allows(failing))?;
+        // SAFETY: it is this heap's, and nobody uses it.
+        unsafe { Pool::begin(pool, self.number, class) };
+        let bin = &mut self.bins[class];
+        bin.pool = pool;
+        bin.fresh = pool::blocks(pool);
+        bin.end = bin.fresh.wrapping_add(pool::capacity(class) as usize * class::size_of(class));
+        bin.next_fresh(class).ok_or(OutOfMemory)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn malloc_large(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        allows(&mut self.failing)?;
+        self.large.allocate(size)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free_large(&mut self, block: *mut u8, size: Option<usize>) -> Result<(), FreeError> {
+        NonNull::new(block).map_or(Ok(()), |block| self.large.free(block, size))
+    }
+}
+
+/// Memory is about to be requested from the system.
+fn allows(failing: &mut u64) -> Result<(), OutOfMemory> {
+    let fails = *failing == 1;
+    *failing = failing.saturating_sub(1);
+    if fails { Err(OutOfMemory) } else { Ok(()) }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: the heap is gone with this; whoever still has a block cannot use it any more
+        // (`Heap::close`).
+        unsafe { self.arenas.clear() };
+        self.large.clear();
+    }
+}
+
+impl Bin {
+    const EMPTY: Self = Bin {
+        list: ptr::null_mut(),
+        fresh: ptr::null_mut(),
+        end: ptr::null_mut(),
+        pool: ptr::null_mut(),
+        first: ptr::null_mut(),
+        last: ptr::null_mut(),
+    };
+
+    /// A block that was never given out of the current pool.
+    fn next_fresh(&mut self, class: usize) -> Option<NonNull<u8>> {
+        let block = self.fresh;
+        if block == self.end {
+            return None;
+        }
+        self.fresh = block.wrapping_add(class::size_of(class));
+        NonNull::new(block)
+    }
+
+    /// A block of a pool that this class has. Only if there is none there is no current one
+    /// after this.
+    fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
+        if !self.pool.is_null() {
+            // SAFETY: the current pool is this heap's.
+            let body = unsafe { Pool::body(self.pool) };
+            if let Some(block) = self.take_list(body.take()).or_else(|| self.next_fresh(class)) {
+                return Some(block);
+            }
+            body.fill();
+            self.pool = ptr::null_mut();
+        }
+        let pool = self.first;
+        if pool.is_null() {
+            return None;
+        }
+        self.remove(pool);
+        self.pool = pool;
+        // SAFETY: the partial pools are this heap's.
+        self.take_list(unsafe { Pool::body(pool) }.take())
+    }
+
+    /// The first of these blocks; the others are the list from now on.
+    fn take_list(&mut self, list: *mut Block) -> Option<NonNull<u8>> {
+        let block = NonNull::new(list)?;
+        // SAFETY: what is in a list are free blocks of this heap.
+        self.list = unsafe { block.as_ref() }.next;
+        Some(block.cast())
+    }
+
+    /// How many blocks of the current pool are not in use.
+    fn idle(&self) -> usize {
+        if self.pool.is_null() {
+            return 0;
+        }
+        // SAFETY: the current pool is this heap's.
+        let body = unsafe { Pool::body(self.pool) };
+        let fresh = (self.end.addr() - self.fresh.addr()) / class::size_of(body.class());
+        // SAFETY: what is in the list are free blocks of this heap.
+        let next = |block: &NonNull<Block>| NonNull::new(unsafe { block.as_ref() }.next);
+        body.freed() + fresh + std::iter::successors(NonNull::new(self.list), next).count()
+    }
+
+    /// A pool has become partial.
+    fn append(&mut self, pool: *mut Pool) {
+        let before = std::mem::replace(&mut self.last, pool);
+        // SAFETY: the pools of this class are this heap's; `pool` is none of those in the list.
+        unsafe {
+            let body = Pool::body(pool);
+            (body.prev, body.next) = (before, ptr::null_mut());
+            if before.is_null() {
+                self.first = pool;
+            } else {
+                Pool::body(before).next = pool;
+            }
+        }
+    }
+
+    /// A pool is not partial any more.
+    fn remove(&mut self, pool: *mut Pool) {
+        // SAFETY: the pools in the list are this heap's.
+        unsafe {
+            let (next, prev) = (Pool::body(pool).next, Pool::body(pool).prev);
+            if prev.is_null() {
+                self.first = next;
+            } else {
+                Pool::body(prev).next = next;
+            }
+            if next.is_null() {
+                self.last = prev;
+            } else {
+                Pool::body(next).prev = prev;
+            }
+        }
+    }
+}
