@@ -1,7 +1,9 @@
 //! Heaps: what is allocated is aligned, apart and kept; what is another's is refused; everything
 //! is given back.
 
-use cloister::heap::{ALIGNMENT, ARENA, CLASSES, FreeError, Heap, LARGEST, Leaks, OutOfMemory, POOLS, Stats};
+use cloister::heap::{
+    ALIGNMENT, ARENA, CLASSES, FreeError, Heap, KEPT, LARGEST, Leaks, OutOfMemory, POOLS, Stats,
+};
 use fastrand::Rng;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::collections::BTreeMap;
@@ -159,6 +161,7 @@ fn a_freed_block_is_given_out_again_before_another_pool_is_taken() {
 fn random_calls_keep_every_block_and_count_it() {
     for seed in 0..20 {
         let (mut heap, mut rng) = (Heap::new(), Rng::with_seed(seed));
+        heap.keep(1);
         let most = 1 << rng.u32(1..14);
         let mut live = work(&mut heap, &mut rng, 20_000, most);
         assert_counts(&heap, &live);
@@ -176,17 +179,26 @@ fn random_calls_keep_every_block_and_count_it() {
 }
 
 #[test]
-fn empty_arenas_go_back_but_for_one() {
-    let mut heap = Heap::new();
-    let live: Vec<_> = (0..100_000).map(|_| Live::new(&mut heap, 128, 3)).collect();
-    let before = heap.stats();
-    assert_eq!(before.pools(), 100_000_usize.div_ceil(in_a_pool(128)));
-    assert_eq!(before.arenas, before.pools().div_ceil(POOLS));
-    live.into_iter().for_each(|live| live.free(&mut heap, false));
-    let after = heap.stats();
-    assert!(after.arenas <= 2 && after.pools() <= 1, "{after:?}");
-    heap.trim();
-    assert_eq!(heap.stats(), Stats::default());
+fn empty_arenas_go_back_but_for_those_that_are_kept() {
+    let arenas = |heap: &Heap| heap.stats().arenas;
+    for kept in [0, 1, 3, KEPT] {
+        let mut heap = Heap::new();
+        heap.keep(kept);
+        let live: Vec<_> = (0..100_000).map(|_| Live::new(&mut heap, 128, 3)).collect();
+        let before = heap.stats();
+        assert_eq!(before.pools(), 100_000_usize.div_ceil(in_a_pool(128)));
+        assert_eq!(before.arenas, before.pools().div_ceil(POOLS));
+        live.into_iter().for_each(|live| live.free(&mut heap, false));
+        // The current pool stays in use, and its arena with it.
+        assert_eq!((heap.stats().pools(), arenas(&heap)), (1, before.arenas.min(kept + 1)));
+        heap.keep(2);
+        assert_eq!(arenas(&heap), before.arenas.min(kept + 1).min(3));
+        let again: Vec<_> = (0..100_000).map(|_| Live::new(&mut heap, 256, 3)).collect();
+        assert_counts(&heap, &again);
+        again.into_iter().for_each(|live| live.free(&mut heap, true));
+        heap.trim();
+        assert_eq!(heap.stats(), Stats::default());
+    }
 }
 
 #[test]

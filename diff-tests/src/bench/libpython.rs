@@ -86,6 +86,10 @@ functions! {
     add_pending_call: c"Py_AddPendingCall" => fn(extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int;
     /// `Py_MakePendingCalls`.
     make_pending_calls: c"Py_MakePendingCalls" => fn() -> c_int;
+    /// `PyObject_Malloc`.
+    object_malloc: c"PyObject_Malloc" => fn(usize) -> *mut c_void;
+    /// `PyObject_Free`.
+    object_free: c"PyObject_Free" => fn(*mut c_void);
     finalize: c"Py_FinalizeEx" => fn() -> c_int;
 }
 

@@ -29,6 +29,7 @@ mod calls;
 mod compute;
 mod hand_over;
 mod harness;
+mod heap;
 mod libpython;
 mod life;
 mod pending;

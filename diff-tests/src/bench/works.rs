@@ -1,7 +1,9 @@
 //! The works, in the order in which they are told.
 
 use super::libpython::Python;
-use super::{BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over, life, pending};
+use super::{
+    BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over, heap, life, pending,
+};
 use crate::stages::lockstep::{controlled, plan};
 use std::sync::atomic::AtomicBool;
 
@@ -23,6 +25,9 @@ pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
         Box::new(move || hand_over::asleep(peer)),
         Box::new(move || hand_over::on_request(peer)),
         Box::new(compute::in_two_interpreters),
+        Box::new(move || heap::pair(peer)),
+        Box::new(move || heap::replace(peer)),
+        Box::new(move || heap::many(peer)),
         Box::new(lockstep),
         Box::new(move || life::finalize_and_initialize(peer)),
     ]

@@ -17,6 +17,9 @@ pub const ARENA: usize = 1 << 20;
 /// How many pools there are in an arena.
 pub const POOLS: usize = ARENA / POOL - 1;
 
+/// How many arenas without a pool in use a heap keeps, unless it is told otherwise.
+pub const KEPT: usize = 64;
+
 /// A bit for every pool; bit 0 stands for the headers.
 const ALL: u64 = !1;
 
@@ -46,11 +49,22 @@ pub(super) struct Arenas {
     /// Which of the lists have an arena.
     filled: u64,
     count: usize,
+    /// How many have no pool in use, and how many such ones may stay mapped.
+    empty: usize,
+    kept: usize,
 }
 
 impl Arenas {
     pub(super) const fn new() -> Self {
-        Arenas { lists: [ptr::null_mut(); POOLS + 1], filled: 0, count: 0 }
+        Arenas { lists: [ptr::null_mut(); POOLS + 1], filled: 0, count: 0, empty: 0, kept: KEPT }
+    }
+
+    /// So many arenas without a pool in use stay mapped from now on.
+    pub(super) fn keep(&mut self, arenas: usize) {
+        self.kept = arenas;
+        while self.empty > arenas {
+            self.unmap_empty();
+        }
     }
 
     /// How many there are.
@@ -71,6 +85,7 @@ impl Arenas {
         // SAFETY: what is in the lists is mapped, and this heap's; an arena in this one has a
         // free pool, whose header is one of the 64.
         let pool = unsafe {
+            self.empty -= usize::from((*arena).free == ALL);
             let slot = (*arena).free.trailing_zeros();
             (*arena).free &= !(1 << slot);
             arena.cast::<Pool>().add(slot as usize)
@@ -80,7 +95,7 @@ impl Arenas {
     }
 
     /// Nobody uses the pool any more. An arena without a pool in use goes back to the system,
-    /// unless it is the only such one.
+    /// unless it is one of the few that are kept.
     pub(super) fn give(&mut self, pool: *mut Pool) {
         let arena = of(pool);
         self.unlink(arena);
@@ -89,9 +104,12 @@ impl Arenas {
             Pool::end(pool);
             let slot = pool.cast::<Arena>().offset_from(arena);
             (*arena).free |= 1 << slot;
-            if (*arena).free == ALL && !self.lists[POOLS].is_null() {
-                self.count -= 1;
-                return unmap(arena);
+            if (*arena).free == ALL {
+                if self.empty >= self.kept {
+                    self.count -= 1;
+                    return unmap(arena);
+                }
+                self.empty += 1;
             }
         }
         self.link(arena);
@@ -99,12 +117,17 @@ impl Arenas {
 
     /// Gives back every arena without a pool in use.
     pub(super) fn trim(&mut self) {
-        while let Some(arena) = non_null(self.lists[POOLS]) {
-            self.unlink(arena);
-            self.count -= 1;
-            // SAFETY: nobody uses any of its pools, and it is in no list now.
-            unsafe { unmap(arena) };
+        while self.empty > 0 {
+            self.unmap_empty();
         }
+    }
+
+    fn unmap_empty(&mut self) {
+        let arena = self.lists[POOLS];
+        self.unlink(arena);
+        (self.empty, self.count) = (self.empty - 1, self.count - 1);
+        // SAFETY: nobody uses any of its pools, and it is in no list now.
+        unsafe { unmap(arena) };
     }
 
     /// Gives every arena back.
@@ -151,7 +174,7 @@ impl Arenas {
             let (next, prev) = (ptr::null_mut(), ptr::null_mut());
             arena.write(Arena { nobody: AtomicU64::new(0), free: ALL, next, prev });
         }
-        self.count += 1;
+        (self.empty, self.count) = (self.empty + 1, self.count + 1);
         self.link(arena);
         Ok(())
     }

@@ -44,7 +44,7 @@ mod pool;
 mod stats;
 mod table;
 
-pub use arena::{ARENA, POOLS};
+pub use arena::{ARENA, KEPT, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
 pub use stats::{ClassStats, Leaks, Stats};
 
@@ -133,7 +133,9 @@ impl Heap {
     pub fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let Some(class) = class::of(size) else { return self.malloc_large(size) };
         let bin = &mut self.bins[class];
-        let Some(block) = NonNull::new(bin.list) else { return self.malloc_more(class) };
+        let Some(block) = NonNull::new(bin.list) else {
+            return bin.next_fresh(class).map_or_else(|| self.malloc_more(class), Ok);
+        };
         // SAFETY: what is in the list are free blocks of this heap.
         bin.list = unsafe { block.as_ref() }.next;
         Ok(block.cast())
@@ -207,6 +209,13 @@ impl Heap {
             self.push(pool, block);
         }
         Ok(())
+    }
+
+    /// Lets so many arenas without a pool in use stay mapped from now on, [`KEPT`] if this is not
+    /// called; what is beyond goes back to the system at once. A page that comes from the system
+    /// costs more than all the blocks that it is used for.
+    pub fn keep(&mut self, arenas: usize) {
+        self.arenas.keep(arenas);
     }
 
     /// Gives back to the system what nobody uses: current pools of which no block is in use,
@@ -362,6 +371,7 @@ impl Bin {
     };
 
     /// A block that was never given out of the current pool.
+    #[inline]
     fn next_fresh(&mut self, class: usize) -> Option<NonNull<u8>> {
         let block = self.fresh;
         if block == self.end {

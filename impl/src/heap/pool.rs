@@ -62,7 +62,7 @@ pub(super) const fn capacity(class: usize) -> u32 {
 /// So many blocks of a full pool have to be freed before it is allocated from again: what is
 /// taken up for one block has to be put down soon.
 const fn rest(class: usize) -> u32 {
-    capacity(class) / 8
+    capacity(class) / 4
 }
 
 /// The header of the pool that this address lies in, if it lies in an arena.
