@@ -54,6 +54,22 @@ impl Allocator for Sized {
     }
 }
 
+/// A heap of ours behind a call, as the peers are.
+struct Called(Heap);
+
+impl Allocator for Called {
+    #[inline(never)]
+    fn malloc(&mut self, size: usize) -> *mut u8 {
+        self.0.malloc(size).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: *mut u8, _: usize) {
+        // SAFETY: as this function's.
+        _ = black_box(unsafe { self.0.free(block) });
+    }
+}
+
 struct Snmalloc;
 
 impl Allocator for Snmalloc {
@@ -116,6 +132,7 @@ macro_rules! contenders {
         let mut contenders = vec![
             $work(CLOISTER, Ours(Heap::new()))?,
             $work("Cloister, size told", Sized(Heap::new()))?,
+            $work("Cloister, called", Called(Heap::new()))?,
             $work(SNMALLOC, Snmalloc)?,
             $work("mimalloc", Mimalloc)?,
         ];

@@ -21,3 +21,17 @@ pub(super) fn of(size: usize) -> Option<usize> {
 pub(super) const fn size_of(class: usize) -> usize {
     (class + 1) * ALIGNMENT
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_the_least_that_holds_the_request() {
+        for size in 1..=LARGEST {
+            let class = of(size).unwrap();
+            assert!((size..size + ALIGNMENT).contains(&size_of(class)), "{size}");
+        }
+        assert_eq!([0, LARGEST + 1, usize::MAX].map(of), [None; 3]);
+    }
+}

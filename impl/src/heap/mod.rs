@@ -311,12 +311,12 @@ impl Heap {
         }
     }
 
-    /// The list of this class is empty.
+    /// The list of this class is empty, and nothing is fresh.
     #[cold]
     #[inline(never)]
     fn malloc_more(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let bin = &mut self.bins[class];
-        if let Some(block) = bin.refill(class) {
+        if let Some(block) = bin.refill() {
             return Ok(block);
         }
         let failing = &mut self.failing;
@@ -381,13 +381,13 @@ impl Bin {
         NonNull::new(block)
     }
 
-    /// A block of a pool that this class has. Only if there is none there is no current one
-    /// after this.
-    fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
+    /// A block that was freed: of the current pool, or of a partial one, which takes its place. If
+    /// there is none, there is no current pool after this either.
+    fn refill(&mut self) -> Option<NonNull<u8>> {
         if !self.pool.is_null() {
             // SAFETY: the current pool is this heap's.
             let body = unsafe { Pool::body(self.pool) };
-            if let Some(block) = self.take_list(body.take()).or_else(|| self.next_fresh(class)) {
+            if let Some(block) = self.take_list(body.take()) {
                 return Some(block);
             }
             body.fill();

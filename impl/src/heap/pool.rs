@@ -5,7 +5,9 @@
 //!
 //! A pool is *current* (its class takes blocks from it), *full*, *partial*, or in nobody's use.
 //! Blocks that are freed go onto the list of their pool, which counts them; whoever allocates
-//! takes that list whole, so that an allocation counts nothing.
+//! takes that list whole, so that an allocation counts nothing. The count runs down to where
+//! something has to be done: a full pool becomes partial, one without a block in use goes back
+//! to its arena.
 
 use super::arena::{self, ARENA};
 use super::class;

@@ -77,3 +77,27 @@ fn install(entry: &AtomicPtr<Leaf>) -> Result<*mut Leaf, OutOfMemory> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arena_is_found_from_its_first_byte_to_its_last() {
+        // No system maps anything here by itself.
+        let address = 3 << 40;
+        assert_eq!(enter(address, || Err(OutOfMemory)), Err(OutOfMemory));
+        assert!(!holds(address));
+        assert_eq!(enter(address, || Ok(())), Ok(()));
+        let told = [address - 1, address, address + ARENA - 1, address + ARENA].map(holds);
+        assert_eq!(told, [false, true, true, false]);
+        leave(address);
+        assert!(!holds(address));
+    }
+
+    #[test]
+    fn an_address_beyond_user_space_is_that_of_no_arena() {
+        assert_eq!(enter(1 << 48, || Ok(())), Err(OutOfMemory));
+        assert!(![0, 1 << 48, usize::MAX].map(holds).contains(&true));
+    }
+}
