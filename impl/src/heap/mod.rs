@@ -32,12 +32,14 @@
 //! | --- | --- |
 //! | `class` | size classes |
 //! | `pool` | headers of pools, and what is in use of them |
+//! | `bin` | what the blocks of a class come from |
 //! | `arena` | arenas, and which pool is taken next |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
 //! | `stats` | what a heap has, and what is left of it |
 
 mod arena;
+mod bin;
 mod class;
 mod large;
 mod pool;
@@ -50,10 +52,11 @@ pub use stats::{ClassStats, Leaks, Stats};
 
 use crate::sync::plain::{AtomicU64, Ordering};
 use arena::Arenas;
+use bin::Bin;
 use large::Large;
 use pool::{Block, Pool, Use};
 use std::collections::BTreeMap;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 /// There is no memory for it. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,21 +75,6 @@ pub enum FreeError {
     /// It is this heap's, but was not asked for with this size.
     #[error("the block is of another size")]
     Size,
-}
-
-/// What the blocks of a class come from.
-#[derive(Clone, Copy)]
-struct Bin {
-    /// Free blocks, taken from the list of the current pool.
-    list: *mut Block,
-    /// What was never given out of the current pool.
-    fresh: *mut u8,
-    end: *mut u8,
-    /// The current pool, if there is one.
-    pool: *mut Pool,
-    /// The partial pools, in the order in which they became so.
-    first: *mut Pool,
-    last: *mut Pool,
 }
 
 /// The memory of an interpreter.
@@ -222,11 +210,10 @@ impl Heap {
     /// and arenas without a pool in use.
     pub fn trim(&mut self) {
         for class in 0..CLASSES {
-            let Bin { pool, .. } = self.bins[class];
+            let pool = self.bins[class].pool;
             // SAFETY: a current pool is this heap's.
             if !pool.is_null() && self.bins[class].idle() == pool::capacity(class) as usize {
-                let Bin { first, last, .. } = self.bins[class];
-                self.bins[class] = Bin { first, last, ..Bin::EMPTY };
+                self.bins[class].shut();
                 self.arenas.give(pool);
             }
         }
@@ -324,9 +311,7 @@ impl Heap {
         // SAFETY: it is this heap's, and nobody uses it.
         unsafe { Pool::begin(pool, self.number, class) };
         let bin = &mut self.bins[class];
-        bin.pool = pool;
-        bin.fresh = pool::blocks(pool);
-        bin.end = bin.fresh.wrapping_add(pool::capacity(class) as usize * class::size_of(class));
+        bin.open(pool, class);
         bin.next_fresh(class).ok_or(OutOfMemory)
     }
 
@@ -357,103 +342,5 @@ impl Drop for Heap {
         // (`Heap::close`).
         unsafe { self.arenas.clear() };
         self.large.clear();
-    }
-}
-
-impl Bin {
-    const EMPTY: Self = Bin {
-        list: ptr::null_mut(),
-        fresh: ptr::null_mut(),
-        end: ptr::null_mut(),
-        pool: ptr::null_mut(),
-        first: ptr::null_mut(),
-        last: ptr::null_mut(),
-    };
-
-    /// A block that was never given out of the current pool.
-    #[inline]
-    fn next_fresh(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let block = self.fresh;
-        if block == self.end {
-            return None;
-        }
-        self.fresh = block.wrapping_add(class::size_of(class));
-        NonNull::new(block)
-    }
-
-    /// A block that was freed: of the current pool, or of a partial one, which takes its place. If
-    /// there is none, there is no current pool after this either.
-    fn refill(&mut self) -> Option<NonNull<u8>> {
-        if !self.pool.is_null() {
-            // SAFETY: the current pool is this heap's.
-            let body = unsafe { Pool::body(self.pool) };
-            if let Some(block) = self.take_list(body.take()) {
-                return Some(block);
-            }
-            body.fill();
-            self.pool = ptr::null_mut();
-        }
-        let pool = self.first;
-        if pool.is_null() {
-            return None;
-        }
-        self.remove(pool);
-        self.pool = pool;
-        // SAFETY: the partial pools are this heap's.
-        self.take_list(unsafe { Pool::body(pool) }.take())
-    }
-
-    /// The first of these blocks; the others are the list from now on.
-    fn take_list(&mut self, list: *mut Block) -> Option<NonNull<u8>> {
-        let block = NonNull::new(list)?;
-        // SAFETY: what is in a list are free blocks of this heap.
-        self.list = unsafe { block.as_ref() }.next;
-        Some(block.cast())
-    }
-
-    /// How many blocks of the current pool are not in use.
-    fn idle(&self) -> usize {
-        if self.pool.is_null() {
-            return 0;
-        }
-        // SAFETY: the current pool is this heap's.
-        let body = unsafe { Pool::body(self.pool) };
-        let fresh = (self.end.addr() - self.fresh.addr()) / class::size_of(body.class());
-        // SAFETY: what is in the list are free blocks of this heap.
-        let next = |block: &NonNull<Block>| NonNull::new(unsafe { block.as_ref() }.next);
-        body.freed() + fresh + std::iter::successors(NonNull::new(self.list), next).count()
-    }
-
-    /// A pool has become partial.
-    fn append(&mut self, pool: *mut Pool) {
-        let before = std::mem::replace(&mut self.last, pool);
-        // SAFETY: the pools of this class are this heap's; `pool` is none of those in the list.
-        unsafe {
-            let body = Pool::body(pool);
-            (body.prev, body.next) = (before, ptr::null_mut());
-            if before.is_null() {
-                self.first = pool;
-            } else {
-                Pool::body(before).next = pool;
-            }
-        }
-    }
-
-    /// A pool is not partial any more.
-    fn remove(&mut self, pool: *mut Pool) {
-        // SAFETY: the pools in the list are this heap's.
-        unsafe {
-            let (next, prev) = (Pool::body(pool).next, Pool::body(pool).prev);
-            if prev.is_null() {
-                self.first = next;
-            } else {
-                Pool::body(prev).next = next;
-            }
-            if next.is_null() {
-                self.last = prev;
-            } else {
-                Pool::body(next).prev = prev;
-            }
-        }
     }
 }
