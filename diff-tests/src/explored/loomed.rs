@@ -8,7 +8,8 @@ use super::watched::Log;
 use super::{Failure, message};
 use crate::free_running::{Face, Left, Recording, Report, validate};
 use cloister_loomed::faults::Seeded;
-use cloister_loomed::{Interp, Runtime, Settings, Thread, Tstate, explored};
+use cloister_loomed::{Interp, Runtime, Serial, Settings, Thread, Tstate, explored};
+use cloister_specs::{PendingCall, RING};
 use cloister_traced::trace::{Event, Stamped};
 use loom::thread::{self, JoinHandle};
 use std::iter;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub tstates: Vec<Tstate>,
     /// Those that a thread has told the others of.
     told: loom::sync::Mutex<Vec<Tstate>>,
+    /// What the pending calls do that were to be added, and by whom, for the recording.
+    pending: Mutex<Vec<(Serial, PendingCall)>>,
     /// What was said, for the end.
     pub log: Log,
 }
@@ -58,6 +61,11 @@ impl Shared {
     /// Tells the others of a thread state, under a lock as anybody would.
     pub fn tell(&self, tstate: Tstate) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(tstate);
+    }
+
+    /// Says that this thread is about to add a pending call, and what it does.
+    pub fn adds(&self, thread: &Thread, call: PendingCall) {
+        lock(&self.pending).push((thread.serial(), call));
     }
 
     /// The one that was told of after so many others.
@@ -90,7 +98,8 @@ impl Explored {
 /// The first schedule in which it does not, or from which the threads cannot go on.
 pub fn explore(program: &Program) -> Result<Explored, Failure> {
     through(program, |program, into: &mut Explored| {
-        let recording = record(program).map_err(Failure::NotSetUp)?;
+        let played = play_out(program).map_err(Failure::NotSetUp)?;
+        let recording = record(&played).map_err(Failure::NotSetUp)?;
         let happened = validate(&recording).map_err(Failure::NotAccepted)?;
         into.merge(&Explored { schedules: 1, happened });
         Ok(())
@@ -141,22 +150,24 @@ pub(super) struct Played {
     pub threads: Vec<Thread>,
 }
 
-fn record(program: &Program) -> Result<Recording, String> {
-    let Played { shared, threads } = play_out(program)?;
+/// What they did. Nothing is current in any of them.
+pub(super) fn record(Played { shared, threads }: &Played) -> Result<Recording, String> {
     let first = threads.first().ok_or("there is no thread")?;
     let (held, events) = first.tell();
     let told = (held, begun_early(events));
     let mut left = std::array::from_fn(|_| Left::nobody());
-    for (left, thread) in left.iter_mut().zip(&threads) {
-        *left = Left::of(thread, Vec::new());
+    for (left, thread) in left.iter_mut().zip(threads) {
+        let own = lock(&shared.pending);
+        let own = own.iter().filter(|(adder, _)| *adder == thread.serial()).map(|(_, call)| *call);
+        *left = Left { pending: own.collect(), ..Left::of(thread, Vec::new()) };
     }
-    // Nothing is current in any of them, so that it does not matter that they are dropped here.
     Ok(Recording::new(Thread::named_interp(shared.main), Thread::named(shared.tstates[0]), left, told))
 }
 
 /// Lets the threads of a program do what they do, in the schedule that loom is at.
 pub(super) fn play_out(program: &Program) -> Result<Played, String> {
-    let (runtime, first) = Runtime::start(Settings::default()).map_err(|e| e.to_string())?;
+    let (runtime, first) =
+        Runtime::start(Settings::default().with_pending_capacity(RING)).map_err(|e| e.to_string())?;
     let main = runtime.main().ok_or("there is no main interpreter")?;
     let mut tstates = vec![first.current().ok_or("nothing is current")?];
     runtime.seed(program.seeded);
@@ -165,7 +176,8 @@ pub(super) fn play_out(program: &Program) -> Result<Played, String> {
         let made = first.thread_state_new(main).map_err(|e| e.to_string())?;
         tstates.push(made.ok_or("memory ran out")?);
     }
-    let shared = Arc::new(Shared { main, tstates, told: loom::sync::Mutex::default(), log: Log::default() });
+    let (told, pending) = (loom::sync::Mutex::default(), Mutex::default());
+    let shared = Arc::new(Shared { main, tstates, told, pending, log: Log::default() });
     let part = program.parts.first().copied().ok_or("there is no thread")?;
     (part.before)(&shared, &first);
     let ready = Ready::new();

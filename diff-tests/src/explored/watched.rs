@@ -1,14 +1,13 @@
 //! Small programs under loom whose outcome is judged.
 //!
-//! Their pending calls do what a recording does not carry. What the threads do is therefore not
-//! compared with the model event by event: a *judge* looks at what came of each schedule instead.
-//! That is what the threads said ([`Log`]), what the runtime
-//! holds at rest, and whether all came to rest at all.
+//! A *judge* looks at what came of each schedule: what the threads said ([`Log`]), what the runtime
+//! holds at rest, and whether all came to rest at all. And the model must accept what happened.
 
 use super::Failure;
-use super::loomed::{Program, Shared, play_out, through};
-use cloister_loomed::trace::{Event, Stamped};
+use super::loomed::{Program, Shared, play_out, record, through};
+use crate::free_running::validate;
 use cloister_loomed::{Runtime, Serial, Snapshot, Thread};
+use cloister_traced::trace::{Event, Stamped};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -108,17 +107,16 @@ pub fn watch(program: &Program, judge: Judge) -> Result<Watched, Failure> {
     through(program, move |program, all: &mut Watched| {
         let played = play_out(program).map_err(Failure::NotSetUp)?;
         let first = played.threads.first().ok_or_else(|| Failure::NotSetUp("there is no thread".into()))?;
-        let runtime = first.runtime();
-        runtime.trace(false);
-        let events = runtime.drain();
-        let outcome =
-            Outcome { shared: &played.shared, first, threads: &played.threads, held: runtime.snapshot() };
+        let held = first.runtime().snapshot();
+        let recording = record(&played).map_err(Failure::NotSetUp)?;
+        let outcome = Outcome { shared: &played.shared, first, threads: &played.threads, held };
         let judged = at_rest(&outcome).and_then(|()| judge(&outcome));
         judged.map_err(|wrong| Failure::Wrong(format!("{wrong}\n{:#?}", played.shared.log.all())))?;
+        validate(&recording).map_err(Failure::NotAccepted)?;
         all.schedules += 1;
         let said = played.shared.log.all();
         let happened: BTreeSet<&'static str> =
-            said.iter().map(|said| said.what).chain(events.iter().filter_map(told)).collect();
+            said.iter().map(|said| said.what).chain(recording.events.iter().filter_map(told)).collect();
         for what in happened {
             *all.happened.entry(what).or_default() += 1;
         }

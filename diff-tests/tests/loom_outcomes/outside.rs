@@ -153,5 +153,5 @@ fn who_ends_an_interpreter_from_outside_beside_finalization_comes_back_or_is_tol
 #[test]
 fn loom_finds_that_an_interpreter_is_destroyed_in_two_steps() {
     let failure = found(Seeded::DestroyInTwoSteps, &OUTSIDE, ended_or_not);
-    assert!(matches!(&failure, Failure::Wrong(_)), "{failure}");
+    assert!(matches!(&failure, Failure::Wrong(_) | Failure::NotAccepted(_)), "{failure}");
 }
