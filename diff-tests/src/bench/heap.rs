@@ -1,7 +1,11 @@
 //! Memory: blocks that are allocated and freed by one thread.
 //!
-//! The peers are called as any user of theirs does: through the functions of their libraries,
-//! and the object allocator of CPython with the GIL of its main interpreter held.
+//! The peers are called as any user of theirs does: through the functions of their libraries (with
+//! the feature `peers`), and the object allocator of CPython with the GIL of its main interpreter
+//! held.
+
+#[cfg(feature = "peers")]
+mod peers;
 
 use super::calls::timed;
 use super::libpython::Python;
@@ -70,38 +74,6 @@ impl Allocator for Called {
     }
 }
 
-struct Snmalloc;
-
-impl Allocator for Snmalloc {
-    #[inline]
-    fn malloc(&mut self, size: usize) -> *mut u8 {
-        // SAFETY: it can be called at any time.
-        unsafe { snmalloc_sys::sn_malloc(size) }.cast()
-    }
-
-    #[inline]
-    unsafe fn free(&mut self, block: *mut u8, _: usize) {
-        // SAFETY: as this function's.
-        unsafe { snmalloc_sys::sn_free(block.cast()) };
-    }
-}
-
-struct Mimalloc;
-
-impl Allocator for Mimalloc {
-    #[inline]
-    fn malloc(&mut self, size: usize) -> *mut u8 {
-        // SAFETY: it can be called at any time.
-        unsafe { libmimalloc_sys::mi_malloc(size) }.cast()
-    }
-
-    #[inline]
-    unsafe fn free(&mut self, block: *mut u8, _: usize) {
-        // SAFETY: as this function's.
-        unsafe { libmimalloc_sys::mi_free(block.cast()) };
-    }
-}
-
 /// `PyObject_Malloc` and `PyObject_Free`.
 #[derive(Clone, Copy)]
 struct Objects {
@@ -133,9 +105,9 @@ macro_rules! contenders {
             $work(CLOISTER, Ours(Heap::new()))?,
             $work("Cloister, size told", Sized(Heap::new()))?,
             $work("Cloister, called", Called(Heap::new()))?,
-            $work(SNMALLOC, Snmalloc)?,
-            $work("mimalloc", Mimalloc)?,
         ];
+        #[cfg(feature = "peers")]
+        contenders.extend([$work(SNMALLOC, peers::Snmalloc)?, $work("mimalloc", peers::Mimalloc)?]);
         if let Some(python) = $peer {
             let f = python.functions();
             contenders.push($work(python.name(), Objects { malloc: f.object_malloc, free: f.object_free })?);
@@ -145,7 +117,8 @@ macro_rules! contenders {
 }
 
 fn work<'a>(name: &'static str, times: f64, contenders: Vec<Contender<'a>>) -> Work<'a> {
-    Work { name, unit: "ns", target: Some(Target::TimesOf(SNMALLOC, times)), stretch: 1, contenders }
+    let target = cfg!(feature = "peers").then_some(Target::TimesOf(SNMALLOC, times));
+    Work { name, unit: "ns", target, stretch: 1, contenders }
 }
 
 fn allocated(allocator: &mut impl Allocator, size: usize) -> Result<*mut u8, BenchError> {

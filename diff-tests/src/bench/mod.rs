@@ -26,9 +26,9 @@
 //!
 //! What the comparison with other allocators means:
 //!
-//! - snmalloc and mimalloc are linked into this executable, and called as `malloc` and `free`
-//!   are; they do not take the place of these. Both are built without their assertions (see
-//!   `.cargo/config.toml`).
+//! - snmalloc and mimalloc are linked into this executable with the feature `peers`, which needs a
+//!   compiler of C++20, and called as `malloc` and `free` are; they do not take the place of these.
+//!   Both are built without their assertions (see `.cargo/config.toml`).
 //! - They serve all threads at once. A heap of ours is used by one thread at a time, and is an
 //!   argument of the call, which is inlined.
 //! - Each keeps as much memory for later as it does by itself; a heap of ours, 64 empty arenas.
