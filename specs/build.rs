@@ -2,7 +2,8 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-const AREAS: [&str; 8] = ["life", "tls", "gil", "gilstate", "pend", "fin", "id", "fork"];
+const AREAS: [&str; 10] =
+    ["life", "tls", "gil", "gilstate", "pend", "fin", "id", "fork", "mem", "ref"];
 
 struct Entry {
     id: String,

@@ -44,5 +44,18 @@ id!(
     "T"
 );
 
+id!(
+    /// The slot of a block of memory, which stands for its address. Written `b1`.
+    BlockId,
+    "b"
+);
+id!(
+    /// The slot of an object, which stands for its address. 0 is `None`. Written `o1`.
+    ObjectId,
+    "o"
+);
+
+/// `None`, the static object that all interpreters share.
+pub const NONE: ObjectId = ObjectId(0);
 /// The main interpreter.
 pub const MAIN: InterpId = InterpId(0);

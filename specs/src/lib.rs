@@ -10,6 +10,7 @@
 
 mod config;
 mod ids;
+mod memory;
 mod observe;
 mod op;
 mod pending;
@@ -19,7 +20,8 @@ mod run;
 pub mod text;
 
 pub use config::{FeatureFlags, GilKind, InterpreterConfig};
-pub use ids::{InterpId, MAIN, ThreadId, TstateId};
+pub use ids::{BlockId, InterpId, MAIN, NONE, ObjectId, ThreadId, TstateId};
+pub use memory::{Client, Domain, SMALL};
 pub use observe::{GilView, InterpView, Observation, Phase, StatusBits, ThreadView, TstateView};
 pub use op::{Fault, Op, OpKind};
 pub use pending::{Calls, PendingCall, RING};

@@ -1,6 +1,8 @@
 //! Operations: one call of the C API by one thread.
 
-use crate::{GilState, InterpId, InterpreterConfig, PendingCall, TstateId};
+use crate::{
+    BlockId, Client, Domain, GilState, InterpId, InterpreterConfig, ObjectId, PendingCall, TstateId,
+};
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +126,87 @@ pub enum Op {
     Fork,
     /// `os.execv`, of a program that does not exist.
     Exec,
+    /// `PyMem_RawMalloc`, `PyMem_Malloc` or `PyObject_Malloc`.
+    Malloc {
+        /// Which of them.
+        domain: Domain,
+        /// How many bytes.
+        size: u16,
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// `PyMem_RawCalloc`, `PyMem_Calloc` or `PyObject_Calloc`, of one item.
+    Calloc {
+        /// Which of them.
+        domain: Domain,
+        /// How many bytes.
+        size: u16,
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// `PyMem_RawRealloc`, `PyMem_Realloc` or `PyObject_Realloc`. The block keeps its slot.
+    Realloc {
+        /// Which of them.
+        domain: Domain,
+        /// Which block.
+        block: BlockId,
+        /// How many bytes it is to have.
+        size: u16,
+        /// There is no memory for it, if it cannot stay where it is.
+        fails: bool,
+    },
+    /// `PyMem_RawFree`, `PyMem_Free` or `PyObject_Free`.
+    Free {
+        /// Which of them.
+        domain: Domain,
+        /// Which block; `None` is NULL.
+        block: Option<BlockId>,
+    },
+    /// `_PyInterpreterState_GetAllocatedBlocks`.
+    AllocatedBlocks(InterpId),
+    /// `_Py_GetGlobalAllocatedBlocks`.
+    GlobalAllocatedBlocks,
+    /// `PyObject_New`, of an object without references.
+    ObjectNew {
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// References are taken, or given back, until there are so many (`Py_SET_REFCNT`).
+    SetRefCnt {
+        /// To which object.
+        object: ObjectId,
+        /// How many.
+        count: u32,
+    },
+    /// `Py_INCREF`.
+    IncRef {
+        /// Of which object.
+        object: ObjectId,
+        /// By whom.
+        client: Client,
+    },
+    /// `Py_DECREF`.
+    DecRef {
+        /// Of which object.
+        object: ObjectId,
+        /// By whom.
+        client: Client,
+    },
+    /// `_Py_SetImmortal`.
+    SetImmortal(ObjectId),
+    /// `_Py_ClearImmortal`.
+    ClearImmortal(ObjectId),
+    /// A reference that the current interpreter has goes to another one.
+    PassRef {
+        /// To which object.
+        object: ObjectId,
+        /// To which interpreter.
+        to: InterpId,
+    },
+    /// `_PyInterpreterState_GetRefTotal`.
+    RefTotal(InterpId),
+    /// `_Py_GetGlobalRefTotal`.
+    GlobalRefTotal,
 }
 
 impl Op {
@@ -163,6 +246,21 @@ impl Op {
             Op::DestroyInterpreter(_) => OpKind::DestroyInterpreter,
             Op::Fork => OpKind::Fork,
             Op::Exec => OpKind::Exec,
+            Op::Malloc { .. } => OpKind::Malloc,
+            Op::Calloc { .. } => OpKind::Calloc,
+            Op::Realloc { .. } => OpKind::Realloc,
+            Op::Free { .. } => OpKind::Free,
+            Op::AllocatedBlocks(_) => OpKind::AllocatedBlocks,
+            Op::GlobalAllocatedBlocks => OpKind::GlobalAllocatedBlocks,
+            Op::ObjectNew { .. } => OpKind::ObjectNew,
+            Op::SetRefCnt { .. } => OpKind::SetRefCnt,
+            Op::IncRef { .. } => OpKind::IncRef,
+            Op::DecRef { .. } => OpKind::DecRef,
+            Op::SetImmortal(_) => OpKind::SetImmortal,
+            Op::ClearImmortal(_) => OpKind::ClearImmortal,
+            Op::PassRef { .. } => OpKind::PassRef,
+            Op::RefTotal(_) => OpKind::RefTotal,
+            Op::GlobalRefTotal => OpKind::GlobalRefTotal,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a call answers.
 
-use crate::{Calls, InterpId, Rule, TstateId};
+use crate::{BlockId, Calls, InterpId, ObjectId, Rule, TstateId};
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,16 @@ pub enum Reply {
     Exited,
     /// The process was forked; this is the child.
     Forked,
+    /// A block, or NULL: there is no memory for it.
+    Block(Option<BlockId>),
+    /// A new object, or NULL: there is no memory for it.
+    Object(Option<ObjectId>),
+    /// So many blocks, or references.
+    Count(i32),
+    /// The count of the object is this now.
+    RefCnt(u64),
+    /// The object was deallocated.
+    Deallocated,
 }
 
 /// A call that breaks a rule of its caller. The state is untouched.

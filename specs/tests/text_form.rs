@@ -27,7 +27,7 @@ fn a_move(u: &mut Unstructured<'_>) -> Result<Move> {
 fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
     const FAILURES: [CreationError; 3] =
         [CreationError::Settings, CreationError::GilValue, CreationError::CoreInit];
-    Ok(match u.int_in_range(0..=17)? {
+    Ok(match u.int_in_range(0..=22)? {
         0 => Expect::Refused(pick(u, &Rule::ALL)?),
         1 => Expect::Died(pick(u, &Rule::ALL)?),
         2 => Expect::Parked(pick(u, &Parking::ALL)?),
@@ -44,6 +44,11 @@ fn an_expectation(u: &mut Unstructured<'_>) -> Result<Expect> {
         14 => Expect::Reply(Reply::Finalized),
         15 => Expect::Reply(Reply::Exited),
         16 => Expect::Reply(Reply::Forked),
+        17 => Expect::Reply(Reply::Block(u.arbitrary()?)),
+        18 => Expect::Reply(Reply::Object(u.arbitrary()?)),
+        19 => Expect::Reply(Reply::Count(u.int_in_range(-9..=9)?)),
+        20 => Expect::Reply(Reply::RefCnt(u.arbitrary()?)),
+        21 => Expect::Reply(Reply::Deallocated),
         11 => Expect::Reply(Reply::Ran { calls: some_calls(u)?, failed: u.arbitrary()? }),
         _ => Expect::Reply(Reply::Tstate(u.arbitrary()?)),
     })

@@ -62,6 +62,21 @@ kinds! {
     DestroyInterpreter "ID",
     Fork "FORK",
     Exec "FORK",
+    Malloc "MEM",
+    Calloc "MEM",
+    Realloc "MEM",
+    Free "MEM",
+    AllocatedBlocks "MEM",
+    GlobalAllocatedBlocks "MEM",
+    ObjectNew "REF",
+    SetRefCnt "REF",
+    IncRef "REF",
+    DecRef "REF",
+    SetImmortal "REF",
+    ClearImmortal "REF",
+    PassRef "REF",
+    RefTotal "REF",
+    GlobalRefTotal "REF",
 }
 
 impl OpKind {

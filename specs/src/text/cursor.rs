@@ -18,7 +18,7 @@ impl<'a> Cursor<'a> {
         self.prefixed("t", "a thread state, as t0").map(TstateId)
     }
 
-    fn prefixed(&mut self, prefix: &str, expected: &'static str) -> Result<u8, Problem> {
+    pub(super) fn prefixed(&mut self, prefix: &str, expected: &'static str) -> Result<u8, Problem> {
         let mut ahead = Cursor { rest: self.rest };
         if !ahead.eat(prefix) || !ahead.rest.starts_with(|c: char| c.is_ascii_digit()) {
             return self.expected(expected);
@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn number(&mut self, expected: &'static str) -> Result<u8, Problem> {
+    pub(super) fn number<T: std::str::FromStr>(&mut self, expected: &'static str) -> Result<T, Problem> {
         self.rest = self.rest.trim_start();
         let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
         match self.rest[..end].parse() {

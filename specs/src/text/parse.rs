@@ -6,6 +6,7 @@ use crate::{Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, Pend
 use std::str::FromStr;
 
 mod expect;
+mod memory;
 
 const HEADERS: [&str; 4] = ["run", "design", "grain", "threads"];
 
@@ -213,6 +214,19 @@ impl Cursor<'_> {
             OpKind::InterpreterIdIncref => Op::InterpreterIdIncref(self.interp()?),
             OpKind::InterpreterIdDecref => Op::InterpreterIdDecref(self.interp()?),
             OpKind::DestroyInterpreter => Op::DestroyInterpreter(self.interp()?),
+            OpKind::Malloc
+            | OpKind::Calloc
+            | OpKind::Realloc
+            | OpKind::Free
+            | OpKind::AllocatedBlocks
+            | OpKind::ObjectNew
+            | OpKind::SetRefCnt
+            | OpKind::IncRef
+            | OpKind::DecRef
+            | OpKind::SetImmortal
+            | OpKind::ClearImmortal
+            | OpKind::PassRef
+            | OpKind::RefTotal => self.memory_op(kind)?,
             OpKind::ThreadStateDeleteCurrent
             | OpKind::SaveThread
             | OpKind::EvalBreakerPoll
@@ -222,6 +236,8 @@ impl Cursor<'_> {
             | OpKind::Finalize
             | OpKind::SetRunningMain
             | OpKind::SetNotRunningMain
+            | OpKind::GlobalAllocatedBlocks
+            | OpKind::GlobalRefTotal
             | OpKind::Fork
             | OpKind::Exec => return Err(wrong_arguments(kind)),
         };
@@ -329,6 +345,9 @@ fn without_arguments(kind: OpKind) -> Result<Op, Problem> {
         OpKind::SetNotRunningMain => Ok(Op::SetNotRunningMain),
         OpKind::Fork => Ok(Op::Fork),
         OpKind::Exec => Ok(Op::Exec),
+        OpKind::GlobalAllocatedBlocks => Ok(Op::GlobalAllocatedBlocks),
+        OpKind::ObjectNew => Ok(Op::ObjectNew { fails: false }),
+        OpKind::GlobalRefTotal => Ok(Op::GlobalRefTotal),
         _ => Err(wrong_arguments(kind)),
     }
 }
@@ -355,7 +374,17 @@ fn wrong_arguments(kind: OpKind) -> Problem {
         OpKind::ThreadStateNew
         | OpKind::InterpreterIdIncref
         | OpKind::InterpreterIdDecref
+        | OpKind::AllocatedBlocks
+        | OpKind::RefTotal
         | OpKind::DestroyInterpreter => "the number of an interpreter, as (0)",
+        OpKind::Malloc | OpKind::Calloc => "a domain and a number of bytes, as (obj, 64) or (raw, 64, fails)",
+        OpKind::Realloc => "a domain, a block and a number of bytes, as (obj, b0, 64) or (obj, b0, 64, fails)",
+        OpKind::Free => "a domain and a block or NULL, as (obj, b0) or (obj, NULL)",
+        OpKind::ObjectNew => "nothing, or (fails)",
+        OpKind::SetRefCnt => "an object and a number of references, as (o1, 2147483647)",
+        OpKind::IncRef | OpKind::DecRef => "an object, as (o1) or (o1, unaware)",
+        OpKind::SetImmortal | OpKind::ClearImmortal => "an object, as (o1)",
+        OpKind::PassRef => "an object and the number of an interpreter, as (o1, 1)",
         OpKind::ThreadStateSwap => "a thread state or NULL, as (t1) or (NULL)",
         OpKind::ThreadStateDeleteCurrent
         | OpKind::SaveThread
@@ -366,6 +395,8 @@ fn wrong_arguments(kind: OpKind) -> Problem {
         | OpKind::Finalize
         | OpKind::SetRunningMain
         | OpKind::SetNotRunningMain
+        | OpKind::GlobalAllocatedBlocks
+        | OpKind::GlobalRefTotal
         | OpKind::Fork
         | OpKind::Exec => "nothing",
     };

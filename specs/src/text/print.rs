@@ -1,7 +1,7 @@
 //! Printing.
 
 use super::{Expect, FLAGS, Line, PRESETS, Script, fault_name, parking_name};
-use crate::{Fault, GilState, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
+use crate::{Client, Fault, GilState, InterpreterConfig, Move, Op, Parking, Reply, ThreadId};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Script {
@@ -87,7 +87,27 @@ impl Display for Op {
             Op::GilStateRelease(state) => write!(f, "({state})"),
             Op::AddPendingCall { interp: None, call } => write!(f, "({call})"),
             Op::AddPendingCall { interp: Some(interp), call } => write!(f, "({interp}, {call})"),
+            Op::Malloc { domain, size, fails } | Op::Calloc { domain, size, fails } => {
+                write!(f, "({domain}, {size}{})", comma_fails(*fails))
+            }
+            Op::Realloc { domain, block, size, fails } => {
+                write!(f, "({domain}, {block}, {size}{})", comma_fails(*fails))
+            }
+            Op::Free { domain, block: Some(block) } => write!(f, "({domain}, {block})"),
+            Op::Free { domain, block: None } => write!(f, "({domain}, NULL)"),
+            Op::AllocatedBlocks(i) | Op::RefTotal(i) => write!(f, "({i})"),
+            Op::ObjectNew { fails: true } => f.write_str("(fails)"),
+            Op::SetRefCnt { object, count } => write!(f, "({object}, {count})"),
+            Op::IncRef { object, client } | Op::DecRef { object, client } => match client {
+                Client::Aware => write!(f, "({object})"),
+                Client::Unaware => write!(f, "({object}, unaware)"),
+            },
+            Op::SetImmortal(object) | Op::ClearImmortal(object) => write!(f, "({object})"),
+            Op::PassRef { object, to } => write!(f, "({object}, {to})"),
             Op::NewInterpreter { fault: None }
+            | Op::GlobalAllocatedBlocks
+            | Op::ObjectNew { fails: false }
+            | Op::GlobalRefTotal
             | Op::ThreadStateDeleteCurrent
             | Op::SaveThread
             | Op::EvalBreakerPoll
@@ -101,6 +121,10 @@ impl Display for Op {
             | Op::Exec => Ok(()),
         }
     }
+}
+
+const fn comma_fails(fails: bool) -> &'static str {
+    if fails { ", fails" } else { "" }
 }
 
 impl Display for Fault {
@@ -152,6 +176,13 @@ impl Display for Reply {
             Reply::Finalized => f.write_str("finalized"),
             Reply::Exited => f.write_str("exited"),
             Reply::Forked => f.write_str("forked"),
+            Reply::Block(Some(block)) => write!(f, "{block}"),
+            Reply::Block(None) => f.write_str("no block"),
+            Reply::Object(Some(object)) => write!(f, "{object}"),
+            Reply::Object(None) => f.write_str("no object"),
+            Reply::Count(count) => write!(f, "counted {count}"),
+            Reply::RefCnt(count) => write!(f, "refcnt {count}"),
+            Reply::Deallocated => f.write_str("deallocated"),
             Reply::Ran { calls, failed: false } => write!(f, "ran {calls}"),
             Reply::Ran { calls, failed: true } => write!(f, "ran {calls}, failed"),
         }

@@ -6,7 +6,8 @@ use crate::{Calls, Denied, GilState, InterpId, Parking, PendingCall, Reply, Rule
 
 /// What may stand behind `=>`.
 const REPLIES: &str = "a reply (done, t1, NULL, 1 t1, failed \"text\", ok NULL, LOCKED, UNLOCKED, not ensured, yes, \
-                       no, full, ran .., interpreter 1, denied \"text\", finalized, exited, forked), refused, \
+                       no, full, ran .., interpreter 1, denied \"text\", finalized, exited, forked, b0, \
+                       no block, o1, no object, counted 3, refcnt 1, deallocated), refused, \
                        parked or died";
 
 impl Cursor<'_> {
@@ -54,7 +55,20 @@ impl Cursor<'_> {
         } else if self.keyword("yes") {
             Ok(Reply::Is(true))
         } else if self.keyword("no") {
-            Ok(Reply::Is(false))
+            Ok(if self.keyword("block") {
+                Reply::Block(None)
+            } else if self.keyword("object") {
+                Reply::Object(None)
+            } else {
+                Reply::Is(false)
+            })
+        } else if self.keyword("counted") {
+            let sign = if self.eat("-") { -1 } else { 1 };
+            Ok(Reply::Count(sign * self.number::<i32>("how many")?))
+        } else if self.keyword("refcnt") {
+            Ok(Reply::RefCnt(self.number("a reference count")?))
+        } else if self.keyword("deallocated") {
+            Ok(Reply::Deallocated)
         } else if self.keyword("finalized") {
             Ok(Reply::Finalized)
         } else if self.keyword("exited") {
@@ -75,6 +89,10 @@ impl Cursor<'_> {
             let text = self.quoted()?;
             let known = CREATION_ERRORS.into_iter().find(|e| e.to_string() == text);
             known.map(Reply::Failed).ok_or_else(|| Problem::UnknownFailure(shorten(text)))
+        } else if first == Some('b') {
+            Ok(Reply::Block(Some(self.block()?)))
+        } else if first == Some('o') {
+            Ok(Reply::Object(Some(self.object()?)))
         } else if first == Some('t') {
             Ok(Reply::Tstate(Some(self.tstate()?)))
         } else if first.is_some_and(|c| c.is_ascii_digit()) {
