@@ -2,8 +2,7 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-const AREAS: [&str; 10] =
-    ["life", "tls", "gil", "gilstate", "pend", "fin", "id", "fork", "mem", "ref"];
+const AREAS: [&str; 10] = ["life", "tls", "gil", "gilstate", "pend", "fin", "id", "fork", "mem", "ref"];
 
 struct Entry {
     id: String,

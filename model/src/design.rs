@@ -109,6 +109,30 @@ designs! {
     fork_clear: ForkClear, "fork-clear", DetachedAndLocked, DetachedAndLocked, Properly;
     /// What becomes of a fork in a sub-interpreter that may fork.
     fork_in_sub: ForkInSub, "fork-in-sub", FatalInChild, FatalInChild, Refused;
+    /// How many allocator states there are.
+    obmalloc: Obmalloc, "obmalloc", PerRuntime, PerInterpreter, PerInterpreter;
+    /// Which heap a block is freed to.
+    free_goes_to: FreeGoesTo, "free-goes-to", Selected, Selected, Owner;
+    /// A block that is freed where its heap is not the current one.
+    foreign_free: ForeignFree, "foreign-free", Undetected, Undetected, Refused;
+    /// What becomes of the arenas of a heap that ends.
+    arenas: Arenas, "arenas", Abandoned, Abandoned, AlwaysFreed;
+    /// How the blocks that ended heaps left are carried over.
+    block_totals: BlockTotals, "block-totals", Once, Once, Once;
+    /// Counting what other threads may change.
+    counting: Counting, "counting", Unguarded, Unguarded, Guarded;
+    /// Is `None` immortal?
+    none: NoneIs, "none", Mortal, Immortal, Immortal;
+    /// How a count says that an object is immortal.
+    immortality: Immortality, "immortality", Sign64, Sign64, Sticky;
+    /// How a count is changed.
+    counts: Counts, "counts", Plain, Plain, Plain;
+    /// A reference that is passed to an interpreter of another heap.
+    cross_refs: CrossRefs, "cross-refs", Accepted, Accepted, Refused;
+    /// Where references are totalled.
+    ref_total: RefTotal, "ref-total", Global, PerInterpreter, PerInterpreter;
+    /// How often what unaware clients have counted is carried over.
+    legacy_total: LegacyTotal, "legacy-total", Once, EachLife, Once;
 }
 
 /// A knob by name.

@@ -67,7 +67,7 @@ impl Runtime {
             Label::EndDetach(t) => self.end_detach(t),
             Label::EndDrop(t) => self.end_drop(t),
             Label::EndDelete(t) => self.end_delete(d, h, t),
-            Label::EndFree(i) => self.end_free(i),
+            Label::EndFree(i) => self.end_free(d, i),
 
             Label::ClearDone(t) => self.clear_done(t),
             Label::SwapAnswer(s) => self.swap_answer(s),
@@ -118,12 +118,15 @@ impl Runtime {
             Label::DropTest { tstate, interp } => self.drop_test(d, h, tstate, interp),
             Label::DropWait { gil, .. } => self.drop_woken(gil),
             Label::TakeLock(t) => self.take_lock(d, h, prefer, t),
+            Label::HeapWork(w) => self.heap_work(d, h, w),
+            Label::RefStore(c) => self.ref_store(d, h, c),
+            Label::TotalStore(t) => self.total_store(d, h, t),
             Label::TakeWait { tstate, asked, .. } => self.take_woken(d, h, prefer, tstate, asked, expired),
         }
     }
 
     /// The rules whose breach ends the process inside a procedure, under some design.
-    pub const DEADLY: [Rule; 20] = [
+    pub const DEADLY: [Rule; 26] = [
         Rule::Life3,
         Rule::Life10,
         Rule::Life17,
@@ -144,5 +147,11 @@ impl Runtime {
         Rule::Fork2,
         Rule::Fork3,
         Rule::Fork5,
+        Rule::Mem3,
+        Rule::Mem4,
+        Rule::Mem6,
+        Rule::Ref1,
+        Rule::Ref2,
+        Rule::Ref8,
     ];
 }

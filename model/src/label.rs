@@ -9,7 +9,10 @@ use cloister_specs::{InterpId, TstateId};
 mod locals;
 mod walk;
 
-pub use locals::{Asked, By, Creation, End, Ensuring, Leaving, Outside, Pass, Run, Swap, Undone};
+pub use locals::{
+    Asked, By, Count, Counted, Creation, End, Ensuring, Inside, Leaving, Outside, Pass, Run, Swap, Totalled,
+    Undone, Work,
+};
 pub use walk::Visitor;
 
 /// Where a thread stands.
@@ -262,4 +265,11 @@ pub enum Label {
     MakeDone(TstateId),
     /// A poll that ran pending calls goes on with the request.
     PollRequest(TstateId),
+
+    /// Inside a heap: a block is taken or given back; answer.
+    HeapWork(Work),
+    /// A count was read, and is to be written.
+    RefStore(Counted),
+    /// The reference total was read, and is to be written; answer.
+    TotalStore(Totalled),
 }

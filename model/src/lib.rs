@@ -8,6 +8,7 @@
 //! Read `runtime.rs`, then `ops/`, then `rules/`.
 
 pub mod check;
+pub mod counts;
 pub mod design;
 mod dispatch;
 pub mod label;
@@ -27,5 +28,8 @@ pub use design::{Design, DesignError, admissible};
 pub use label::Label;
 pub use machine::{BadMove, Flow, Outcome};
 pub use ring::Ring;
-pub use runtime::{DEPTH, Ensures, Gil, INTERPS, Interp, Runtime, Started, THREADS, TSTATES, Thread, Tstate};
+pub use runtime::{
+    BLOCKS, Block, Class, DEPTH, Ensures, Gil, INTERPS, Interp, OBJECTS, Object, Runtime, Started, THREADS,
+    TSTATES, Thread, Totals, Tstate,
+};
 pub use visible::visible;

@@ -2,10 +2,10 @@
 //! together.
 
 use cloister_specs::text::{Expect, Grain};
-use cloister_specs::{Calls, Fault, Move, Op, Parking, Reply, Rule, Start, ThreadId, TstateId};
+use cloister_specs::{Calls, Fault, Move, Op, OpKind, Parking, Reply, Rule, Start, ThreadId, TstateId};
 
 use crate::design::Design;
-use crate::label::{Asked, Label};
+use crate::label::{Asked, Count, Label};
 use crate::mutant::Mutant;
 use crate::runtime::{DEPTH, Runtime, THREADS};
 use crate::visible::fuses;
@@ -213,6 +213,21 @@ impl Runtime {
             Op::DestroyInterpreter(i) => self.destroy(d, h, i),
             Op::Fork => self.fork(d, h),
             Op::Exec => self.exec(d, h),
+            Op::Malloc { domain, size, fails } => self.malloc(d, h, OpKind::Malloc, domain, size, fails),
+            Op::Calloc { domain, size, fails } => self.malloc(d, h, OpKind::Calloc, domain, size, fails),
+            Op::Realloc { domain, block, size, fails } => self.realloc(d, h, domain, block, size, fails),
+            Op::Free { domain, block } => self.free(d, h, domain, block),
+            Op::AllocatedBlocks(i) => Flow::Answer(Reply::Count(self.blocks_of(i))),
+            Op::GlobalAllocatedBlocks => Flow::Answer(Reply::Count(self.all_blocks(d))),
+            Op::ObjectNew { fails } => self.object_new(d, h, fails),
+            Op::SetRefCnt { object, count } => self.set_refcnt(d, object, count),
+            Op::IncRef { object, client } => self.count(d, h, Count { object, up: true, client }),
+            Op::DecRef { object, client } => self.count(d, h, Count { object, up: false, client }),
+            Op::SetImmortal(object) => self.set_immortal(d, object),
+            Op::ClearImmortal(object) => self.clear_immortal(d, h, object),
+            Op::PassRef { object, to } => self.pass_ref(d, h, object, to),
+            Op::RefTotal(i) => Flow::Answer(Reply::Count(self.refs_of(i))),
+            Op::GlobalRefTotal => Flow::Answer(Reply::Count(self.all_refs())),
         };
         self.settle(h, 0, flow)
     }

@@ -1,12 +1,16 @@
 //! The state of the runtime: one plain struct.
 
-use cloister_specs::{InterpId, InterpreterConfig, MAIN, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{
+    BlockId, InterpId, InterpreterConfig, MAIN, NONE, ObjectId, Phase, Rule, StatusBits, ThreadId, TstateId,
+};
 
 use crate::design::{CurrentTstate, Design};
 use crate::ring::Ring;
 
+mod memory;
 mod parts;
 
+pub use memory::{BLOCKS, Block, Class, OBJECTS, Object, Totals};
 pub use parts::{Ensures, Gil, Interp, Started, Thread, Tstate};
 
 /// Slots for interpreters, main included.
@@ -30,6 +34,12 @@ pub struct Runtime {
     pub tstates: [Tstate; TSTATES],
     /// The OS threads.
     pub threads: [Thread; THREADS],
+    /// The blocks of memory by slot.
+    pub blocks: [Block; BLOCKS],
+    /// The objects by slot; slot 0 is `None`.
+    pub objects: [Object; OBJECTS],
+    /// What is counted over all interpreters.
+    pub totals: Totals,
     /// The current thread state (current runtime-global).
     pub current: Option<TstateId>,
     /// The OS thread that started the runtime.
@@ -56,6 +66,9 @@ impl Runtime {
             gils: [Gil::FREE; INTERPS],
             tstates: [Tstate::FREE; TSTATES],
             threads: [Thread::FRESH; THREADS],
+            blocks: [Block::FREE; BLOCKS],
+            objects: [Object::FREE; OBJECTS],
+            totals: Totals::default(),
             current: None,
             main_thread: ThreadId(0),
             pending_main: Ring::EMPTY,
@@ -65,6 +78,7 @@ impl Runtime {
             forked: false,
             dead: None,
         };
+        r.objects[NONE.index()] = Runtime::none(d);
         r.initialize(d, ThreadId(0), TstateId(0));
         r
     }
@@ -108,6 +122,34 @@ impl Runtime {
     /// This OS thread.
     pub fn thread(&self, h: ThreadId) -> &Thread {
         &self.threads[h.index() % THREADS]
+    }
+
+    /// The block in this slot.
+    pub fn block(&self, b: BlockId) -> &Block {
+        &self.blocks[b.index() % BLOCKS]
+    }
+
+    /// The object in this slot.
+    pub fn object(&self, o: ObjectId) -> &Object {
+        &self.objects[o.index() % OBJECTS]
+    }
+
+    pub(crate) fn block_mut(&mut self, b: BlockId) -> &mut Block {
+        &mut self.blocks[b.index() % BLOCKS]
+    }
+
+    pub(crate) fn object_mut(&mut self, o: ObjectId) -> &mut Object {
+        &mut self.objects[o.index() % OBJECTS]
+    }
+
+    /// Is there a live block in this slot?
+    pub fn block_live(&self, b: BlockId) -> bool {
+        b.index() < BLOCKS && self.block(b).live
+    }
+
+    /// Is there a live object in this slot?
+    pub fn object_live(&self, o: ObjectId) -> bool {
+        o.index() < OBJECTS && self.object(o).live
     }
 
     pub(crate) fn interp_mut(&mut self, i: InterpId) -> &mut Interp {
@@ -210,6 +252,16 @@ impl Runtime {
     /// Slots of thread states, in order.
     pub fn tstate_ids() -> impl Iterator<Item = TstateId> {
         (0..TSTATES as u8).map(TstateId)
+    }
+
+    /// Slots of blocks, in order.
+    pub fn block_ids() -> impl Iterator<Item = BlockId> {
+        (0..BLOCKS as u8).map(BlockId)
+    }
+
+    /// Slots of objects, in order.
+    pub fn object_ids() -> impl Iterator<Item = ObjectId> {
+        (0..OBJECTS as u8).map(ObjectId)
     }
 
     /// Slots of interpreters, in order.

@@ -2,7 +2,10 @@
 
 use cloister_specs::text::Grain;
 
-use crate::design::{CurrentTstate, Design};
+use crate::design::{
+    CrossRefs, CurrentTstate, Design, ForeignFree, FreeGoesTo, Gils, NoneIs, Obmalloc, OwnGilSharedObmalloc,
+    RefTotal,
+};
 use crate::label::Label;
 
 /// In this grain, is this label taken in one go with the one before it?
@@ -73,6 +76,12 @@ pub fn visible(d: &Design, label: &Label) -> bool {
             CurrentTstate::RuntimeGlobal => true,
             CurrentTstate::ThreadLocal => false,
         },
+        Label::HeapWork(_) => d.heaps_may_be_shared(),
+        Label::RefStore(_) => d.objects_may_be_shared(),
+        Label::TotalStore(_) => match d.ref_total {
+            RefTotal::Global | RefTotal::PerRuntime => true,
+            RefTotal::PerInterpreter => false,
+        },
         Label::CreateBind(_)
         | Label::CreateLive(_)
         | Label::UndoDelete(_)
@@ -102,5 +111,33 @@ pub fn visible(d: &Design, label: &Label) -> bool {
         | Label::OutsideSwap(_)
         | Label::OutsideEnd(_)
         | Label::OutsideBack(_) => true,
+    }
+}
+
+impl Design {
+    /// Can threads that hold different GILs be inside one heap?
+    pub fn heaps_may_be_shared(&self) -> bool {
+        let one_heap = match (self.obmalloc, self.own_gil_shared_obmalloc) {
+            (Obmalloc::PerRuntime, _) | (_, OwnGilSharedObmalloc::Accepted) => true,
+            (Obmalloc::PerInterpreter, OwnGilSharedObmalloc::Refused) => false,
+        };
+        let gone_to = match (self.free_goes_to, self.foreign_free) {
+            (FreeGoesTo::Owner, ForeignFree::Undetected) => true,
+            (FreeGoesTo::Selected, _) | (_, ForeignFree::Refused) => false,
+        };
+        self.gils == Gils::PerInterpreter && (one_heap || gone_to)
+    }
+
+    /// Can threads that hold different GILs change one count?
+    pub fn objects_may_be_shared(&self) -> bool {
+        let mortal = match self.none {
+            NoneIs::Mortal => true,
+            NoneIs::Immortal => false,
+        };
+        let passed = match self.cross_refs {
+            CrossRefs::Accepted => true,
+            CrossRefs::Refused => false,
+        };
+        self.gils == Gils::PerInterpreter && (mortal || passed || self.heaps_may_be_shared())
     }
 }

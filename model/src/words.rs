@@ -125,6 +125,10 @@ impl Display for Label {
             Label::DropWait { gil, .. } => write!(f, "drop_gil: waits for the switch of GIL {gil}"),
             Label::TakeLock(t) => write!(f, "take_gil: looks, for {t}"),
             Label::TakeWait { tstate, gil, .. } => write!(f, "take_gil: waits for GIL {gil}, for {tstate}"),
+
+            Label::HeapWork(w) => write!(f, "is inside the heap of interpreter {}", w.heap),
+            Label::RefStore(c) => write!(f, "has read {} as the count of {}", c.read, c.count.object),
+            Label::TotalStore(t) => write!(f, "has read {} as the reference total", t.read),
         }
     }
 }

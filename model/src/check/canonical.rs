@@ -10,8 +10,8 @@ use cloister_specs::{InterpId, OpKind, StatusBits, ThreadId, TstateId};
 
 use super::rename::{Renaming, rename};
 use super::scope::{Bounds, Scope};
-use crate::label::Visitor;
-use crate::runtime::{Ensures, Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Tstate};
+use crate::label::{Label, Visitor};
+use crate::runtime::{Ensures, Gil, INTERPS, Interp, Runtime, THREADS, TSTATES, Thread, Totals, Tstate};
 
 /// What a thread is but for the names in it: itself, how many thread states are bound to
 /// it, whether it holds a GIL, whether it is the main thread.
@@ -66,6 +66,10 @@ pub(super) struct Sight {
     pub(super) main_thread: bool,
     /// The ids of interpreters.
     ids: bool,
+    /// How many blocks ended heaps have left.
+    blocks: bool,
+    /// The totals of references.
+    refs: bool,
 }
 
 impl Sight {
@@ -78,6 +82,19 @@ impl Sight {
                 interp.id = if interp.phase.is_some() { slot as u8 } else { 0 };
             }
             out.next_id = INTERPS as u8;
+        }
+        let seen = out.totals;
+        out.totals = Totals { abandoned: seen.abandoned, dangling: seen.dangling, ..Totals::default() };
+        if self.blocks {
+            let Totals { leaks, last_final, blocks, .. } = seen;
+            out.totals = Totals { leaks, last_final, blocks, ..out.totals };
+        }
+        let totalling = |x: &Thread| matches!(x.top(), Label::TotalStore(_));
+        if self.refs || out.threads.iter().any(totalling) {
+            let Totals { refs, ref_leaks, ref_last_final, legacy, all_refs, .. } = seen;
+            out.totals = Totals { refs, ref_leaks, ref_last_final, legacy, all_refs, ..out.totals };
+        } else {
+            out.interps.iter_mut().for_each(|i| i.ref_total = 0);
         }
     }
 
@@ -100,6 +117,8 @@ impl Scope {
                 OpKind::Fork,
             ]),
             ids: looks(&[OpKind::InterpreterLookUpId]),
+            blocks: looks(&[OpKind::GlobalAllocatedBlocks]),
+            refs: looks(&[OpKind::RefTotal, OpKind::GlobalRefTotal]),
         }
     }
 

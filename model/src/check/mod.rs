@@ -6,6 +6,7 @@ mod explore;
 mod product;
 mod rename;
 mod scope;
+mod scope_memory;
 mod shortest;
 mod verdict;
 

@@ -100,6 +100,16 @@ pub fn rename(r: &Runtime, names: &Renaming) -> Runtime {
         x.visit(&mut visitor);
         out.threads[names.threads[k] as usize] = x;
     }
+    for block in &mut out.blocks {
+        block.owner = block.owner.map(|i| names.interp(i));
+    }
+    for object in &mut out.objects {
+        let away = object.away;
+        object.owner = object.owner.map(|i| names.interp(i));
+        for (k, n) in away.into_iter().enumerate() {
+            object.away[names.interps[k] as usize] = n;
+        }
+    }
     out.current = r.current.map(|t| names.tstate(t));
     out.main_thread = names.thread(r.main_thread);
     out
@@ -152,6 +162,21 @@ impl Renaming {
             Op::InterpreterIdIncref(i) => Op::InterpreterIdIncref(self.interp(i)),
             Op::InterpreterIdDecref(i) => Op::InterpreterIdDecref(self.interp(i)),
             Op::DestroyInterpreter(i) => Op::DestroyInterpreter(self.interp(i)),
+            Op::AllocatedBlocks(i) => Op::AllocatedBlocks(self.interp(i)),
+            Op::RefTotal(i) => Op::RefTotal(self.interp(i)),
+            Op::PassRef { object, to } => Op::PassRef { object, to: self.interp(to) },
+            Op::Malloc { .. }
+            | Op::Calloc { .. }
+            | Op::Realloc { .. }
+            | Op::Free { .. }
+            | Op::GlobalAllocatedBlocks
+            | Op::ObjectNew { .. }
+            | Op::SetRefCnt { .. }
+            | Op::IncRef { .. }
+            | Op::DecRef { .. }
+            | Op::SetImmortal(_)
+            | Op::ClearImmortal(_)
+            | Op::GlobalRefTotal => *op,
             Op::NewInterpreter { .. }
             | Op::Initialize
             | Op::Finalize

@@ -1,8 +1,8 @@
 //! A scope: which calls, how many of everything, in which grain.
 
 use cloister_specs::{
-    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, RING, Rule, Start,
-    ThreadId, TstateId,
+    Client, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, RING, Rule,
+    Start, ThreadId, TstateId,
 };
 
 use crate::design::Design;
@@ -74,6 +74,16 @@ pub struct Scope {
     pub ran: u8,
     /// How many references to an id are held at most.
     pub references: u8,
+    /// How large blocks are, in bytes.
+    pub sizes: Vec<u16>,
+    /// How many blocks are live, or were left, at most.
+    pub blocks: u8,
+    /// How many references `SetRefCnt` makes there be.
+    pub counts: Vec<u32>,
+    /// How far counts and totals move at most.
+    pub refs: u8,
+    /// Who counts.
+    pub clients: Vec<Client>,
     /// Only this rule counts; `None`: all.
     pub only: Option<Rule>,
 }
@@ -109,6 +119,11 @@ impl Scope {
             queued: RING as u8 + 1,
             ran: 2,
             references: 1,
+            sizes: vec![64, 600],
+            blocks: 1,
+            counts: vec![i32::MAX as u32],
+            refs: 2,
+            clients: vec![Client::Aware, Client::Unaware],
             only: None,
         }
     }
@@ -258,6 +273,21 @@ impl Scope {
                 OpKind::DestroyInterpreter => interps().for_each(|i| offer(Op::DestroyInterpreter(i), None)),
                 OpKind::Fork => offer(Op::Fork, None),
                 OpKind::Exec => offer(Op::Exec, None),
+                OpKind::Malloc
+                | OpKind::Calloc
+                | OpKind::Realloc
+                | OpKind::Free
+                | OpKind::AllocatedBlocks
+                | OpKind::GlobalAllocatedBlocks
+                | OpKind::ObjectNew
+                | OpKind::SetRefCnt
+                | OpKind::IncRef
+                | OpKind::DecRef
+                | OpKind::SetImmortal
+                | OpKind::ClearImmortal
+                | OpKind::PassRef
+                | OpKind::RefTotal
+                | OpKind::GlobalRefTotal => self.memory_calls(r, *kind, |op| offer(op, None)),
             }
         }
     }

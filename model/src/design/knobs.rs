@@ -292,3 +292,117 @@ knob!(
         Usable = "usable",
     }
 );
+knob!(
+    /// How many allocator states there are (gh-101660).
+    Obmalloc {
+        /// One for all interpreters.
+        PerRuntime = "per-runtime",
+        /// Each interpreter that does not share the main one's has its own.
+        PerInterpreter = "per-interpreter",
+    }
+);
+knob!(
+    /// Which heap a block is freed to.
+    FreeGoesTo {
+        /// 3.12: the one of the current interpreter.
+        Selected = "selected",
+        /// Ours: the one that the header of its pool names.
+        Owner = "owner",
+    }
+);
+knob!(
+    /// A block that is freed where its heap is not the current one.
+    ForeignFree {
+        /// Nobody looks.
+        Undetected = "undetected",
+        /// It is refused.
+        Refused = "refused",
+    }
+);
+knob!(
+    /// What becomes of the arenas of a heap that ends (gh-113055).
+    Arenas {
+        /// 3.12: nobody knows of them any more.
+        Abandoned = "abandoned",
+        /// 3.13: freed if no block was left, abandoned otherwise.
+        FreedWhenEmpty = "freed-when-empty",
+        /// Ours: freed.
+        AlwaysFreed = "always-freed",
+    }
+);
+knob!(
+    /// How the blocks that ended heaps left are carried into the next life of the runtime.
+    BlockTotals {
+        /// Once: they are part of what the last life left.
+        Once = "once",
+        /// And counted beside that again.
+        Twice = "twice",
+    }
+);
+knob!(
+    /// Counting blocks and references of interpreters that other threads are in.
+    Counting {
+        /// Nobody looks.
+        Unguarded = "unguarded",
+        /// It is refused.
+        Guarded = "guarded",
+    }
+);
+knob!(
+    /// Is `None` immortal (PEP 683)?
+    NoneIs {
+        /// No: its references are counted.
+        Mortal = "mortal",
+        /// Yes.
+        Immortal = "immortal",
+    }
+);
+knob!(
+    /// How a count says that an object is immortal (PEP 683, gh-125174).
+    Immortality {
+        /// 3.12 with 32 bits: it is exactly 2^30 - 1.
+        Equality32 = "equality-32",
+        /// 3.12 with 64 bits: its lower half is negative.
+        Sign64 = "sign-64",
+        /// Ours: it is negative, and a count that becomes so goes to the middle of the negative ones.
+        Sticky = "sticky",
+    }
+);
+knob!(
+    /// How a count is changed.
+    Counts {
+        /// Read, then written.
+        Plain = "plain",
+        /// In one go.
+        Atomic = "atomic",
+    }
+);
+knob!(
+    /// A reference that is passed to an interpreter of another heap.
+    CrossRefs {
+        /// Nobody looks.
+        Accepted = "accepted",
+        /// It is refused, unless the object is static.
+        Refused = "refused",
+    }
+);
+knob!(
+    /// Where references are totalled (gh-102543, gh-102545).
+    RefTotal {
+        /// In a variable of the process.
+        Global = "global",
+        /// In one of the runtime, which the next life of it begins at 0.
+        PerRuntime = "per-runtime",
+        /// In one of the interpreter.
+        PerInterpreter = "per-interpreter",
+    }
+);
+knob!(
+    /// How often what unaware clients have counted is carried into the next life of the runtime.
+    LegacyTotal {
+        /// 3.12: with each life once more.
+        EachLife = "each-life",
+        /// Once.
+        Once = "once",
+    }
+);

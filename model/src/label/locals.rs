@@ -1,6 +1,6 @@
 //! What the labels carry.
 
-use cloister_specs::{CreationError, Fault, InterpId, TstateId};
+use cloister_specs::{BlockId, Client, CreationError, Domain, Fault, InterpId, ObjectId, OpKind, TstateId};
 
 /// The locals of `new_interpreter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,4 +115,97 @@ pub struct Outside {
     pub save: Option<TstateId>,
     /// Which call.
     pub by: By,
+}
+
+/// What a thread does inside a heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Inside {
+    /// It takes a block.
+    Malloc {
+        /// In which domain.
+        domain: Domain,
+        /// How many bytes.
+        size: u16,
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// It gives a block another size.
+    Realloc {
+        /// Which one.
+        block: BlockId,
+        /// How many bytes.
+        size: u16,
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// It gives a block back.
+    Free {
+        /// Which one.
+        block: BlockId,
+    },
+    /// It takes a block for an object.
+    New {
+        /// There is no memory for it.
+        fails: bool,
+    },
+    /// It gives that of an object back.
+    Dealloc {
+        /// Which one.
+        object: ObjectId,
+    },
+}
+
+/// The locals of whoever is inside a heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Work {
+    /// Its current thread state.
+    pub tstate: TstateId,
+    /// The interpreter whose heap it is.
+    pub heap: InterpId,
+    /// Which call.
+    pub call: OpKind,
+    /// What it does there.
+    pub inside: Inside,
+}
+
+/// One reference more, or one less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Count {
+    /// To which object.
+    pub object: ObjectId,
+    /// More.
+    pub up: bool,
+    /// By whom.
+    pub client: Client,
+}
+
+impl Count {
+    /// Which call.
+    pub const fn call(self) -> OpKind {
+        if self.up { OpKind::IncRef } else { OpKind::DecRef }
+    }
+}
+
+/// The locals of whoever has read a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Counted {
+    /// Its current thread state.
+    pub tstate: TstateId,
+    /// What it is about to do.
+    pub count: Count,
+    /// What it has read.
+    pub read: u64,
+}
+
+/// The locals of whoever has written a count, and read the total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Totalled {
+    /// Its current thread state.
+    pub tstate: TstateId,
+    /// What it has done.
+    pub count: Count,
+    /// What it has read.
+    pub read: i8,
+    /// It was the last reference.
+    pub last: bool,
 }

@@ -147,6 +147,12 @@ impl Label {
                 }
             }
             EndFree(i) => v.interp(i),
+            HeapWork(w) => {
+                v.tstate(&mut w.tstate);
+                v.interp(&mut w.heap);
+            }
+            RefStore(c) => v.tstate(&mut c.tstate),
+            TotalStore(t) => v.tstate(&mut t.tstate),
             DropUnlock { tstate, last: _, interp } | DropTest { tstate, interp } => {
                 v.tstate(tstate);
                 v.interp(interp);
@@ -235,6 +241,9 @@ impl Label {
             | Label::PollTake(_)
             | Label::PollAttach(_)
             | Label::PollDone(_) => Some(OpKind::EvalBreakerPoll),
+            Label::HeapWork(w) => Some(w.call),
+            Label::RefStore(c) => Some(c.count.call()),
+            Label::TotalStore(t) => Some(t.count.call()),
             Label::Idle
             | Label::SwapDrop(_)
             | Label::SwapExchange(_)

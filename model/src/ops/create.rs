@@ -267,7 +267,7 @@ impl Runtime {
         if let Err(rule) = self.free_one(d, h, c.tstate) {
             return Flow::Died(rule);
         }
-        self.free_interp(c.interp);
+        self.free_interp(d, c.interp);
         let undone =
             Undone { save: c.save, error: c.error.unwrap_or(CreationError::NoMemory), legacy: c.legacy };
         match d.failed_creation {

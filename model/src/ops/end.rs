@@ -46,16 +46,17 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn end_free(&mut self, i: InterpId) -> Flow {
+    pub(crate) fn end_free(&mut self, d: &Design, i: InterpId) -> Flow {
         //= specs/rules/life.md#life-12
         //# An ended interpreter MUST leave nothing behind: it, its thread state and its own
         //# GIL are gone, and the caller has no current thread state.
-        self.free_interp(i);
+        self.free_interp(d, i);
         Flow::Return
     }
 
-    /// The interpreter, and the GIL that it created, are gone.
-    pub(crate) fn free_interp(&mut self, i: InterpId) {
+    /// The interpreter, its heap, and the GIL that it created, are gone.
+    pub(crate) fn free_interp(&mut self, d: &Design, i: InterpId) {
+        self.end_heap(d, i);
         *self.interp_mut(i) = Interp::FREE;
         self.gils[i.index()] = Gil::FREE;
     }

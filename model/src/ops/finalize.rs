@@ -121,7 +121,8 @@ impl Runtime {
         //= specs/rules/fin.md#fin-6
         //# Finalizing MUST leave nothing behind: no interpreter, no thread state, no GIL, no pending
         //# call, and nothing that a gilstate slot names.
-        self.free_interp(MAIN);
+        self.free_interp(d, MAIN);
+        self.end_totals(d);
         self.lost_calls |= !self.pending_main.is_empty();
         self.pending_main = Ring::EMPTY;
         for thread in &mut self.threads {

@@ -71,7 +71,7 @@ impl Runtime {
                     self.forget(d, x);
                 }
             }
-            self.free_interp(i);
+            self.free_interp(d, i);
         }
         self.forked = true;
         Flow::Answer(Reply::Forked)

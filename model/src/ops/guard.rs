@@ -3,12 +3,12 @@
 //! Pure, so that a refused call cannot touch the state. The order of the questions is
 //! part of the contract: it decides which rule a refusal names.
 
-use cloister_specs::{GilState, InterpId, MAIN, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{Domain, GilState, InterpId, MAIN, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
 
 use crate::design::{Design, TstateInUse};
 use crate::runtime::{Ensures, INTERPS, Runtime, Started, TSTATES};
 
-fn require(holds: bool, rule: Rule) -> Result<(), Rule> {
+pub(super) fn require(holds: bool, rule: Rule) -> Result<(), Rule> {
     if holds { Ok(()) } else { Err(rule) }
 }
 
@@ -114,6 +114,29 @@ impl Runtime {
                 require(self.interp(self.tstate(t).interp).running == Some(t), Rule::Id13)
             }
             Op::DestroyInterpreter(i) => self.may_destroy(d, h, i),
+            Op::Malloc { domain, .. } | Op::Calloc { domain, .. } | Op::Free { domain, block: None } => {
+                self.may_allocate(d, h, domain)
+            }
+            Op::Realloc { domain, block, .. } | Op::Free { domain, block: Some(block) } => {
+                self.may_use_block(d, h, domain, block)
+            }
+            Op::AllocatedBlocks(i) => self.may_count_blocks(d, h, i),
+            Op::RefTotal(i) => self.may_count_refs(d, h, i),
+            Op::GlobalAllocatedBlocks => {
+                self.may_allocate(d, h, Domain::Obj)?;
+                self.may_count_all(d, h)
+            }
+            Op::GlobalRefTotal => {
+                self.works_with(d, h)?;
+                self.may_count_all(d, h)
+            }
+            Op::ObjectNew { .. } => self.works_with(d, h).map(|_| ()),
+            Op::SetRefCnt { .. }
+            | Op::IncRef { .. }
+            | Op::DecRef { .. }
+            | Op::SetImmortal(_)
+            | Op::ClearImmortal(_)
+            | Op::PassRef { .. } => self.may_count(d, h, op),
             Op::Fork | Op::Exec => {
                 //= specs/rules/fork.md#fork-5
                 //# A thread MUST have a current thread state when it forks, or replaces the process.
@@ -230,7 +253,7 @@ impl Runtime {
         require(last == state, Rule::Gilstate6)
     }
 
-    fn is_live(&self, i: InterpId) -> bool {
+    pub(super) fn is_live(&self, i: InterpId) -> bool {
         self.interp(i).phase == Some(Phase::Live)
     }
 
@@ -321,6 +344,21 @@ impl Runtime {
                 Some(t) => self.tstate(t).ensures.depth < Ensures::MOST,
                 None => tstate,
             },
+            Op::Malloc { .. }
+            | Op::Calloc { .. }
+            | Op::Realloc { .. }
+            | Op::Free { .. }
+            | Op::AllocatedBlocks(_)
+            | Op::GlobalAllocatedBlocks
+            | Op::ObjectNew { .. }
+            | Op::SetRefCnt { .. }
+            | Op::IncRef { .. }
+            | Op::DecRef { .. }
+            | Op::SetImmortal(_)
+            | Op::ClearImmortal(_)
+            | Op::PassRef { .. }
+            | Op::RefTotal(_)
+            | Op::GlobalRefTotal => self.has_room_for(op),
             Op::EndInterpreter(_)
             | Op::ThreadStateBind(_)
             | Op::ThreadStateSwap(_)

@@ -9,8 +9,10 @@ mod fork;
 mod gil;
 mod gilstate;
 mod id;
+mod mem;
 mod pend;
 mod probes;
+mod refs;
 mod state;
 mod step;
 mod threads;
@@ -25,7 +27,9 @@ pub use probes::{PROBES, Probe, ProbeKind};
 
 /// Every rule over a state.
 pub fn state_rules() -> impl Iterator<Item = &'static StateRule> {
-    [state::STATE_RULES, pend::STATE_RULES, fin::STATE_RULES].into_iter().flatten()
+    [state::STATE_RULES, pend::STATE_RULES, fin::STATE_RULES, mem::STATE_RULES, refs::STATE_RULES]
+        .into_iter()
+        .flatten()
 }
 
 /// Every rule over a step.
@@ -39,6 +43,8 @@ pub fn step_rules() -> impl Iterator<Item = &'static StepRule> {
         fin::STEP_RULES,
         id::STEP_RULES,
         fork::STEP_RULES,
+        mem::STEP_RULES,
+        refs::STEP_RULES,
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,9 @@ use super::fork::*;
 use super::gil::took;
 use super::gilstate::*;
 use super::id::*;
+use super::mem::*;
 use super::pend::*;
+use super::refs::*;
 use super::step::{base, entry, started};
 use super::threads::*;
 use crate::label::{Asked, Label};
@@ -145,6 +147,24 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Fork6 => Step(an_exec_is_denied),
         Rule::Fork7 => Step(a_thread_is_denied),
         Rule::Fork8 => Step(a_daemon_is_denied),
+        Rule::Mem1 => Step(two_heaps_are_in_use),
+        Rule::Mem2 => Step(a_sub_allocates),
+        Rule::Mem3 | Rule::Mem4 | Rule::Mem5 | Rule::Mem6 | Rule::Mem10 | Rule::Mem15 => Refusal,
+        Rule::Mem7 => Step(a_large_block_is_allocated),
+        Rule::Mem8 => Step(an_allocation_fails),
+        Rule::Mem9 => Step(some_blocks_are_counted),
+        Rule::Mem11 => Step(a_heap_with_an_arena_ends),
+        Rule::Mem12 => Step(what_was_left_is_counted),
+        Rule::Mem13 => Step(a_reallocation_fails),
+        Rule::Mem14 => Step(a_block_may_stay),
+        Rule::Ref1 | Rule::Ref2 | Rule::Ref3 | Rule::Ref4 | Rule::Ref9 => Refusal,
+        Rule::Ref5 => Step(a_mortal_object_is_counted),
+        Rule::Ref6 => Step(an_immortal_object_is_counted),
+        Rule::Ref7 => Step(an_unaware_client_counts_an_immortal_object),
+        Rule::Ref8 => Step(the_last_reference_is_given_back),
+        Rule::Ref10 => Step(a_sub_counts),
+        Rule::Ref11 => Step(references_that_were_left_are_counted),
+        Rule::Ref12 => Step(a_heap_with_an_object_ends),
     }
 }
 

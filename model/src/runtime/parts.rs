@@ -37,6 +37,12 @@ pub struct Interp {
     pub requires_idref: bool,
     /// `threads.main`: the thread state that said that it runs it. Does not say that it is there.
     pub running: Option<TstateId>,
+    /// `raw_allocated_blocks` of its heap: large blocks. Negative, if others' are freed here.
+    pub raw_blocks: i8,
+    /// Its heap has mapped an arena.
+    pub arena: bool,
+    /// `object_state.reftotal` (ref-total per-interpreter).
+    pub ref_total: i8,
 }
 
 /// A GIL, in the slot of the interpreter that created it.
@@ -126,6 +132,9 @@ impl Interp {
         id_refs: 0,
         requires_idref: false,
         running: None,
+        raw_blocks: 0,
+        arena: false,
+        ref_total: 0,
     };
 }
 

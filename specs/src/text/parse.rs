@@ -378,7 +378,9 @@ fn wrong_arguments(kind: OpKind) -> Problem {
         | OpKind::RefTotal
         | OpKind::DestroyInterpreter => "the number of an interpreter, as (0)",
         OpKind::Malloc | OpKind::Calloc => "a domain and a number of bytes, as (obj, 64) or (raw, 64, fails)",
-        OpKind::Realloc => "a domain, a block and a number of bytes, as (obj, b0, 64) or (obj, b0, 64, fails)",
+        OpKind::Realloc => {
+            "a domain, a block and a number of bytes, as (obj, b0, 64) or (obj, b0, 64, fails)"
+        }
         OpKind::Free => "a domain and a block or NULL, as (obj, b0) or (obj, NULL)",
         OpKind::ObjectNew => "nothing, or (fails)",
         OpKind::SetRefCnt => "an object and a number of references, as (o1, 2147483647)",
