@@ -61,6 +61,7 @@ mod tstate;
 
 pub use error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
 pub use interp::Interp;
+pub use ops::stub::{Block, Object};
 pub use ops::{CreationFaults, Forked};
 pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};

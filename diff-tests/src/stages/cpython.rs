@@ -26,7 +26,7 @@ pub fn mix() -> Mix {
         InterpreterConfig { check_multi_interp_extensions: false, ..InterpreterConfig::ISOLATED };
     let bad_gil = InterpreterConfig { gil: 7, ..InterpreterConfig::LEGACY };
     let mut mix = Mix {
-        weights: weights(&WEIGHTS),
+        weights: weights(WEIGHTS),
         left_out: left_out::leaves_out,
         configs: vec![hole, bad_settings, bad_gil],
         faults: Fault::ALL.to_vec(),
@@ -38,7 +38,7 @@ pub fn mix() -> Mix {
 }
 
 /// How often each kind of call is tried.
-const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
+const WEIGHTS: &[(OpKind, u32)] = &[
     (OpKind::NewInterpreterFromConfig, 3),
     (OpKind::NewInterpreter, 2),
     (OpKind::EndInterpreter, 6),

@@ -30,3 +30,4 @@ pub use create::CreationFaults;
 pub use fork::Forked;
 
 pub(crate) use pending::Addition;
+pub mod stub;

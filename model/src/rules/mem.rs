@@ -5,7 +5,7 @@ use cloister_specs::{BlockId, Domain, InterpId, Op, OpKind, Reply, Rule};
 use super::step::{base, started};
 use super::threads::answers;
 use super::{StateRule, Step, StepRule};
-use crate::design::Design;
+use crate::design::{Design, ForeignFree};
 use crate::label::{Inside, Label};
 use crate::machine::Outcome;
 use crate::runtime::{Class, Runtime};
@@ -108,6 +108,11 @@ fn allocates_attached(s: &Step) -> bool {
 }
 
 fn freed_where_it_came_from(s: &Step) -> bool {
+    match s.design.foreign_free {
+        // What comes of it is seen.
+        ForeignFree::Undetected => return true,
+        ForeignFree::Refused => {}
+    }
     match uses(s) {
         Some((Domain::Mem | Domain::Obj, b)) => {
             let selected = s.before.own_current(s.design, s.mv.thread());
