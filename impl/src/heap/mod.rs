@@ -36,6 +36,7 @@
 //! | `arena` | arenas, and which pool is taken next |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
+//! | `resize` | blocks of another size |
 //! | `stats` | what a heap has, and what is left of it |
 
 mod arena;
@@ -43,11 +44,13 @@ mod bin;
 mod class;
 mod large;
 mod pool;
+mod resize;
 mod stats;
 mod table;
 
 pub use arena::{ARENA, KEPT, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
+pub use resize::ReallocError;
 pub use stats::{ClassStats, Leaks, Stats};
 
 use crate::sync::plain::{AtomicU64, Ordering};
@@ -178,7 +181,8 @@ impl Heap {
     /// # Safety
     ///
     /// As that of [`free`](Self::free). A block that was asked for with 1 to 512 bytes is one of
-    /// a heap that has not ended, and a block with such a size that was not, is not freed so.
+    /// a heap that has not ended, and a block with such a size that was not, is not freed so: a
+    /// large one that [`realloc`](Self::realloc) made smaller, above all.
     #[inline]
     pub unsafe fn free_sized(&mut self, block: *mut u8, size: usize) -> Result<(), FreeError> {
         let Some(class) = class::of(size) else { return self.free_large(block, Some(size)) };
