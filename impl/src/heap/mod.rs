@@ -36,6 +36,7 @@
 //! | `arena` | arenas, and which pool is taken next |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
+//! | `live` | which blocks are live, exactly |
 //! | `resize` | blocks of another size |
 //! | `stats` | what a heap has, and what is left of it |
 
@@ -43,6 +44,7 @@ mod arena;
 mod bin;
 mod class;
 mod large;
+mod live;
 mod pool;
 mod resize;
 mod stats;
@@ -75,6 +77,10 @@ pub enum FreeError {
     /// It lies in no arena, and is no large block of this heap.
     #[error("the block is none of this heap")]
     Unknown,
+    /// It lies in an arena of this heap, but no block is live there: it was freed already, or was
+    /// never given out.
+    #[error("the block is not live")]
+    Dead,
     /// It is this heap's, but was not asked for with this size.
     #[error("the block is of another size")]
     Size,
@@ -311,7 +317,7 @@ impl Heap {
             return Ok(block);
         }
         let failing = &mut self.failing;
-        let pool = self.arenas.take(|| allows(failing))?;
+        let pool = self.arenas.take(self.number, || allows(failing))?;
         // SAFETY: it is this heap's, and nobody uses it.
         unsafe { Pool::begin(pool, self.number, class) };
         let bin = &mut self.bins[class];
