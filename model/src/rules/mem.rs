@@ -8,7 +8,7 @@ use super::{StateRule, Step, StepRule};
 use crate::design::{Design, ForeignFree};
 use crate::label::{Inside, Label};
 use crate::machine::Outcome;
-use crate::runtime::{Class, Runtime};
+use crate::runtime::{Block, Class, Runtime};
 
 /// Those over a state.
 pub(super) static STATE_RULES: &[StateRule] = &[
@@ -75,12 +75,17 @@ fn heap(s: &Step) -> Option<InterpId> {
 }
 
 fn from_the_heap_of_the_caller(s: &Step) -> bool {
-    let block = allocated(s).map(|b| s.after.block(b)).filter(|b| b.domain != Domain::Raw);
+    let asked = request(s).map(|(domain, ..)| domain);
+    let block = allocated(s).map(|b| s.after.block(b));
     let object = match answers(s, OpKind::ObjectNew) {
         Some(Reply::Object(Some(o))) => Some(s.after.object(o)),
         _ => None,
     };
-    block.is_none_or(|b| b.owner == heap(s)) && object.is_none_or(|o| o.owner == heap(s))
+    let in_place = |b: &Block| match asked {
+        Some(Domain::Raw) | None => b.live && b.owner.is_none(),
+        Some(Domain::Mem | Domain::Obj) => b.live && b.owner == heap(s),
+    };
+    block.is_none_or(in_place) && object.is_none_or(|o| o.live && o.owner == heap(s))
 }
 
 /// The domain and the block of a call that gives one back or gives it another size.
