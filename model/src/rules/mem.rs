@@ -1,6 +1,6 @@
 //! Rules of blocks.
 
-use cloister_specs::{BlockId, Domain, InterpId, Op, OpKind, Reply, Rule};
+use cloister_specs::{BlockId, Domain, InterpId, Move, Op, OpKind, Reply, Rule, Start};
 
 use super::step::{base, started};
 use super::threads::answers;
@@ -31,6 +31,7 @@ pub(super) static STEP_RULES: &[StepRule] = &[
     StepRule { rule: Rule::Mem13, holds: a_failed_reallocation_changes_nothing },
     StepRule { rule: Rule::Mem14, holds: stays_where_it_is },
     StepRule { rule: Rule::Mem15, holds: counted_while_nobody_is_there },
+    StepRule { rule: Rule::Mem16, holds: the_raw_are_freed_anywhere },
 ];
 
 fn one_thread_in_a_heap(_: &Design, r: &Runtime) -> bool {
@@ -210,6 +211,21 @@ fn counted_while_nobody_is_there(s: &Step) -> bool {
         Some(Op::GlobalAllocatedBlocks | Op::GlobalRefTotal) => !Runtime::interp_ids().any(there),
         _ => true,
     }
+}
+
+fn the_raw_are_freed_anywhere(s: &Step) -> bool {
+    let live = |b| s.before.block_live(b) && s.before.block(b).domain == Domain::Raw;
+    match s.mv {
+        Move::Start(Start { op: Op::Free { domain: Domain::Raw, block: Some(b) }, .. }) if live(*b) => {
+            s.outcome == Outcome::Replied(Reply::Done)
+        }
+        _ => true,
+    }
+}
+
+pub(super) fn a_raw_block_is_freed_with_nothing_current(s: &Step) -> bool {
+    matches!(started(s), Some(Op::Free { domain: Domain::Raw, block: Some(_) }))
+        && s.before.own_current(s.design, s.mv.thread()).is_none()
 }
 
 pub(super) fn two_heaps_are_in_use(s: &Step) -> bool {
