@@ -23,6 +23,7 @@
 
 mod allocate;
 mod api;
+mod arenas;
 mod baton;
 mod beyond;
 mod child;

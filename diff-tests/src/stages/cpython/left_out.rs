@@ -119,7 +119,7 @@ pub const LEFT_OUT: &[LeftOut] = &[
         what: "The blocks that an interpreter takes and leaves of its own",
         why: "The model has none. The counters of CPython are read right before and right after each call that \
               allocates or frees, and what such calls made of them is compared. An interpreter that ends leaves \
-              some 2,550 blocks in the count of all; a witness shows it.",
+              some 1,500 blocks in the count of all; a witness shows it.",
         how: How::Unasked,
     },
     LeftOut {
