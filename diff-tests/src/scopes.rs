@@ -170,7 +170,7 @@ pub fn contradiction(
 }
 
 /// The kinds of calls that are over as soon as they begin.
-const ONE_LABEL: [OpKind; 30] = [
+const ONE_LABEL: [OpKind; 22] = [
     OpKind::ThreadStateNew,
     OpKind::ThreadStateBind,
     OpKind::ThreadStateDelete,
@@ -186,18 +186,10 @@ const ONE_LABEL: [OpKind; 30] = [
     OpKind::SetNotRunningMain,
     OpKind::Fork,
     OpKind::Exec,
-    OpKind::Malloc,
-    OpKind::Calloc,
-    OpKind::Realloc,
-    OpKind::Free,
     OpKind::AllocatedBlocks,
     OpKind::GlobalAllocatedBlocks,
-    OpKind::ObjectNew,
     OpKind::SetRefCnt,
-    OpKind::IncRef,
-    OpKind::DecRef,
     OpKind::SetImmortal,
-    OpKind::ClearImmortal,
     OpKind::PassRef,
     OpKind::RefTotal,
     OpKind::GlobalRefTotal,

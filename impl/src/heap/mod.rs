@@ -34,20 +34,30 @@
 //! | `pool` | headers of pools, and what is in use of them |
 //! | `bin` | what the blocks of a class come from |
 //! | `arena` | arenas, and which pool is taken next |
+//! | `kept` | how many of them are kept |
+//! | `memory` | where they come from |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
+//! | `live` | which blocks are live, exactly |
+//! | `resize` | blocks of another size |
 //! | `stats` | what a heap has, and what is left of it |
 
 mod arena;
 mod bin;
 mod class;
+mod kept;
 mod large;
+mod live;
+mod memory;
 mod pool;
+mod resize;
 mod stats;
 mod table;
 
-pub use arena::{ARENA, KEPT, POOLS};
+pub use arena::{ARENA, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
+pub use kept::KEPT;
+pub use resize::ReallocError;
 pub use stats::{ClassStats, Leaks, Stats};
 
 use crate::sync::plain::{AtomicU64, Ordering};
@@ -72,6 +82,10 @@ pub enum FreeError {
     /// It lies in no arena, and is no large block of this heap.
     #[error("the block is none of this heap")]
     Unknown,
+    /// It lies in an arena of this heap, but no block is live there: it was freed already, or was
+    /// never given out.
+    #[error("the block is not live")]
+    Dead,
     /// It is this heap's, but was not asked for with this size.
     #[error("the block is of another size")]
     Size,
@@ -178,7 +192,8 @@ impl Heap {
     /// # Safety
     ///
     /// As that of [`free`](Self::free). A block that was asked for with 1 to 512 bytes is one of
-    /// a heap that has not ended, and a block with such a size that was not, is not freed so.
+    /// a heap that has not ended, and a block with such a size that was not, is not freed so: a
+    /// large one that [`realloc`](Self::realloc) made smaller, above all.
     #[inline]
     pub unsafe fn free_sized(&mut self, block: *mut u8, size: usize) -> Result<(), FreeError> {
         let Some(class) = class::of(size) else { return self.free_large(block, Some(size)) };
@@ -199,15 +214,16 @@ impl Heap {
         Ok(())
     }
 
-    /// Lets so many arenas without a pool in use stay mapped from now on, [`KEPT`] if this is not
-    /// called; what is beyond goes back to the system at once. A page that comes from the system
-    /// costs more than all the blocks that it is used for.
+    /// Lets so many arenas without a pool in use stay mapped from now on; what is beyond goes back
+    /// to the system at once. Unless this is called, as many stay as were needed again after they
+    /// had gone back, [`KEPT`] at most. A page that comes from the system costs more than all the
+    /// blocks that it is used for.
     pub fn keep(&mut self, arenas: usize) {
         self.arenas.keep(arenas);
     }
 
     /// Gives back to the system what nobody uses: current pools of which no block is in use,
-    /// and arenas without a pool in use.
+    /// arenas without a pool in use, and that which the last heap to end has left for the next.
     pub fn trim(&mut self) {
         for class in 0..CLASSES {
             let pool = self.bins[class].pool;
@@ -243,7 +259,8 @@ impl Heap {
         }
     }
 
-    /// Ends it, and tells what was not freed. Everything goes back to the system all the same.
+    /// Ends it, and tells what was not freed. Everything goes back to the system all the same, but
+    /// for one arena, which the next heap takes.
     pub fn close(self) -> Leaks {
         let classes = self.stats().classes;
         let mut large = BTreeMap::new();
@@ -307,7 +324,7 @@ impl Heap {
             return Ok(block);
         }
         let failing = &mut self.failing;
-        let pool = self.arenas.take(|| allows(failing))?;
+        let pool = self.arenas.take(self.number, || allows(failing))?;
         // SAFETY: it is this heap's, and nobody uses it.
         unsafe { Pool::begin(pool, self.number, class) };
         let bin = &mut self.bins[class];
