@@ -159,13 +159,11 @@ impl Runtime {
         if !old.live {
             return Flow::Died(Rule::Mem6);
         }
-        if old.class.stays(size) {
-            return Flow::Answer(Reply::Block(Some(b)));
-        }
         match old.class {
             // The raw allocator's: it goes there, whoever asks, and nothing is counted anew.
             Class::Large => Flow::Answer(Reply::Block(Some(b).filter(|_| !fails))),
             Class::Small(_) if old.owner != Some(heap) => Flow::Died(Rule::Mem4),
+            Class::Small(_) if old.class.stays(size) => Flow::Answer(Reply::Block(Some(b))),
             Class::Small(_) if fails => Flow::Answer(Reply::Block(None)),
             Class::Small(_) => {
                 let class = Class::of(size);
