@@ -72,13 +72,15 @@ impl Arenas {
         self.count
     }
 
-    /// A pool that nobody uses. `allows` is asked before memory is requested from the system.
+    /// A pool that nobody uses, for the heap of this number, which has these arenas. `allows` is
+    /// asked before memory is requested from the system.
     pub(super) fn take(
         &mut self,
+        heap: u64,
         allows: impl FnMut() -> Result<(), OutOfMemory>,
     ) -> Result<*mut Pool, OutOfMemory> {
         if self.filled & ALL == 0 {
-            self.map(allows)?;
+            self.map(heap, allows)?;
         }
         let arena = self.lists[(self.filled & ALL).trailing_zeros() as usize];
         self.unlink(arena);
@@ -161,10 +163,14 @@ impl Arenas {
         })
     }
 
-    fn map(&mut self, mut allows: impl FnMut() -> Result<(), OutOfMemory>) -> Result<(), OutOfMemory> {
+    fn map(
+        &mut self,
+        heap: u64,
+        mut allows: impl FnMut() -> Result<(), OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
         allows()?;
         let arena: *mut Arena = memory::map().ok_or(OutOfMemory)?.cast();
-        if let Err(error) = table::enter(arena.addr(), allows) {
+        if let Err(error) = table::enter(arena.addr(), heap, allows) {
             // SAFETY: it was mapped above, and nobody has seen it.
             unsafe { memory::unmap(arena.cast()) };
             return Err(error);

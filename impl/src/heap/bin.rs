@@ -86,6 +86,11 @@ impl Bin {
         Some(block.cast())
     }
 
+    /// Does this lie in what was never given out of the current pool?
+    pub(super) fn is_fresh(&self, block: *mut u8) -> bool {
+        (self.fresh.addr()..self.end.addr()).contains(&block.addr())
+    }
+
     /// How many blocks of the current pool are not in use.
     pub(super) fn idle(&self) -> usize {
         if self.pool.is_null() {

@@ -3,7 +3,7 @@
 //! A heap has a list of its own ones, so a pointer that is not on it is never followed.
 
 use super::class::ALIGNMENT;
-use super::{FreeError, OutOfMemory};
+use super::{FreeError, OutOfMemory, ReallocError};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -67,9 +67,34 @@ impl Large {
         Ok(block)
     }
 
+    /// How large this block is.
+    pub(super) fn find(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
+        self.blocks.get(&Address(block)).copied().ok_or(FreeError::Unknown)
+    }
+
+    /// Gives a block another size, and maybe another place. Nothing happens unless it is one of
+    /// these and there is memory.
+    pub(super) fn reallocate(
+        &mut self,
+        block: NonNull<u8>,
+        size: usize,
+    ) -> Result<NonNull<u8>, ReallocError> {
+        let had = self.find(block)?;
+        let (old, new) = (layout(had)?, layout(size)?);
+        // The new entry is made when the old block is gone, and must not need memory then.
+        self.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
+        // SAFETY: it was allocated with this layout, and the new size is that of a layout.
+        let moved = unsafe { System.realloc(block.as_ptr(), old, new.size()) };
+        let moved = NonNull::new(moved).ok_or(OutOfMemory)?;
+        self.blocks.remove(&Address(block));
+        self.blocks.insert(Address(moved), size);
+        self.bytes = self.bytes - had + size;
+        Ok(moved)
+    }
+
     /// Frees a block; nothing happens unless it is one of these, and of this size if one is named.
     pub(super) fn free(&mut self, block: NonNull<u8>, named: Option<usize>) -> Result<(), FreeError> {
-        let size = *self.blocks.get(&Address(block)).ok_or(FreeError::Unknown)?;
+        let size = self.find(block)?;
         if named.is_some_and(|named| named != size) {
             return Err(FreeError::Size);
         }

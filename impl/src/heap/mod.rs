@@ -36,18 +36,23 @@
 //! | `arena` | arenas, and which pool is taken next |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
+//! | `live` | which blocks are live, exactly |
+//! | `resize` | blocks of another size |
 //! | `stats` | what a heap has, and what is left of it |
 
 mod arena;
 mod bin;
 mod class;
 mod large;
+mod live;
 mod pool;
+mod resize;
 mod stats;
 mod table;
 
 pub use arena::{ARENA, KEPT, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
+pub use resize::ReallocError;
 pub use stats::{ClassStats, Leaks, Stats};
 
 use crate::sync::plain::{AtomicU64, Ordering};
@@ -72,6 +77,10 @@ pub enum FreeError {
     /// It lies in no arena, and is no large block of this heap.
     #[error("the block is none of this heap")]
     Unknown,
+    /// It lies in an arena of this heap, but no block is live there: it was freed already, or was
+    /// never given out.
+    #[error("the block is not live")]
+    Dead,
     /// It is this heap's, but was not asked for with this size.
     #[error("the block is of another size")]
     Size,
@@ -178,7 +187,8 @@ impl Heap {
     /// # Safety
     ///
     /// As that of [`free`](Self::free). A block that was asked for with 1 to 512 bytes is one of
-    /// a heap that has not ended, and a block with such a size that was not, is not freed so.
+    /// a heap that has not ended, and a block with such a size that was not, is not freed so: a
+    /// large one that [`realloc`](Self::realloc) made smaller, above all.
     #[inline]
     pub unsafe fn free_sized(&mut self, block: *mut u8, size: usize) -> Result<(), FreeError> {
         let Some(class) = class::of(size) else { return self.free_large(block, Some(size)) };
@@ -307,7 +317,7 @@ impl Heap {
             return Ok(block);
         }
         let failing = &mut self.failing;
-        let pool = self.arenas.take(|| allows(failing))?;
+        let pool = self.arenas.take(self.number, || allows(failing))?;
         // SAFETY: it is this heap's, and nobody uses it.
         unsafe { Pool::begin(pool, self.number, class) };
         let bin = &mut self.bins[class];

@@ -1,18 +1,25 @@
-//! Which addresses are those of arenas, of any heap of the process.
+//! Which addresses are those of arenas, of any heap of the process, and of which.
 //!
 //! A table of two levels, like CPython's radix tree, but one for the process, and of bytes. A
 //! leaf covers 16 GiB of addresses. It is made when an arena first lies there, and stays.
+//!
+//! Beside its byte an arena has the number of its heap. It can be asked for while another thread
+//! gives the arena back, which the headers of the arena itself cannot; but a byte is what a free
+//! looks at, since those of 64 arenas lie on a cache line.
 
 use super::OutOfMemory;
 use super::arena::ARENA;
-use crate::sync::plain::{AtomicPtr, AtomicU8, Ordering};
+use crate::sync::plain::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 
 const BITS: u32 = 14;
 const ENTRIES: usize = 1 << BITS;
 
-struct Leaf([AtomicU8; ENTRIES]);
+struct Leaf {
+    mapped: [AtomicU8; ENTRIES],
+    owners: [AtomicU64; ENTRIES],
+}
 
 static TOP: [AtomicPtr<Leaf>; ENTRIES] = [const { AtomicPtr::new(ptr::null_mut()) }; ENTRIES];
 
@@ -30,12 +37,22 @@ pub(super) fn holds(address: usize) -> bool {
     let Some(leaf) = TOP.get(top) else { return false };
     let leaf = leaf.load(Ordering::Acquire);
     // SAFETY: a leaf that is in the table stays, and was whole before it came there.
-    !leaf.is_null() && unsafe { &*leaf }.0[low].load(Ordering::Relaxed) != 0
+    !leaf.is_null() && unsafe { &*leaf }.mapped[low].load(Ordering::Relaxed) != 0
 }
 
-/// Enters the arena at this address; `allows` is asked before memory is allocated for it.
+/// The number of the heap whose arena this address lies in; 0 if it lies in none. Any thread may
+/// ask, about any address.
+pub(super) fn owner(address: usize) -> u64 {
+    let (top, low) = place(address);
+    let leaf = TOP.get(top).map_or(ptr::null_mut(), |entry| entry.load(Ordering::Acquire));
+    // SAFETY: as above.
+    if leaf.is_null() { 0 } else { unsafe { &*leaf }.owners[low].load(Ordering::Relaxed) }
+}
+
+/// Enters the arena at this address, that of this heap; `allows` is asked before memory is allocated for it.
 pub(super) fn enter(
     address: usize,
+    heap: u64,
     allows: impl FnOnce() -> Result<(), OutOfMemory>,
 ) -> Result<(), OutOfMemory> {
     let (top, low) = place(address);
@@ -46,7 +63,9 @@ pub(super) fn enter(
         leaf = install(entry)?;
     }
     // SAFETY: as above.
-    unsafe { &*leaf }.0[low].store(1, Ordering::Relaxed);
+    let leaf = unsafe { &*leaf };
+    leaf.owners[low].store(heap, Ordering::Relaxed);
+    leaf.mapped[low].store(1, Ordering::Relaxed);
     Ok(())
 }
 
@@ -56,7 +75,9 @@ pub(super) fn leave(address: usize) {
     let leaf = TOP.get(top).map_or(ptr::null_mut(), |entry| entry.load(Ordering::Acquire));
     if !leaf.is_null() {
         // SAFETY: as above.
-        unsafe { &*leaf }.0[low].store(0, Ordering::Relaxed);
+        let leaf = unsafe { &*leaf };
+        leaf.mapped[low].store(0, Ordering::Relaxed);
+        leaf.owners[low].store(0, Ordering::Relaxed);
     }
 }
 
@@ -86,18 +107,20 @@ mod tests {
     fn an_arena_is_found_from_its_first_byte_to_its_last() {
         // No system maps anything here by itself.
         let address = 3 << 40;
-        assert_eq!(enter(address, || Err(OutOfMemory)), Err(OutOfMemory));
+        assert_eq!(enter(address, 7, || Err(OutOfMemory)), Err(OutOfMemory));
         assert!(!holds(address));
-        assert_eq!(enter(address, || Ok(())), Ok(()));
-        let told = [address - 1, address, address + ARENA - 1, address + ARENA].map(holds);
-        assert_eq!(told, [false, true, true, false]);
+        assert_eq!(enter(address, 7, || Ok(())), Ok(()));
+        let edges = [address - 1, address, address + ARENA - 1, address + ARENA];
+        assert_eq!(edges.map(holds), [false, true, true, false]);
+        assert_eq!(edges.map(owner), [0, 7, 7, 0]);
         leave(address);
-        assert!(!holds(address));
+        assert_eq!((edges.map(holds), edges.map(owner)), ([false; 4], [0; 4]));
     }
 
     #[test]
     fn an_address_beyond_user_space_is_that_of_no_arena() {
-        assert_eq!(enter(1 << 48, || Ok(())), Err(OutOfMemory));
-        assert!(![0, 1 << 48, usize::MAX].map(holds).contains(&true));
+        assert_eq!(enter(1 << 48, 7, || Ok(())), Err(OutOfMemory));
+        let nowhere = [0, 1 << 48, usize::MAX];
+        assert_eq!((nowhere.map(holds), nowhere.map(owner)), ([false; 3], [0; 3]));
     }
 }
