@@ -21,8 +21,10 @@ mod fork;
 mod gilstate;
 mod guards;
 mod ids;
+mod memory;
 mod outside;
 mod pending;
+mod refs;
 mod start;
 mod tstates;
 
