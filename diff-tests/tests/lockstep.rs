@@ -2,11 +2,13 @@
 
 use std::sync::atomic::AtomicBool;
 
+use cloister_diff_tests::lockstep::wide::{WidePlan, wide};
 use cloister_diff_tests::lockstep::{Ended, Lockstep};
 use cloister_diff_tests::stages::lockstep::{Row, controlled, plain, plan};
-use cloister_diff_tests::subjects::Controlled;
+use cloister_diff_tests::subjects::{Controlled, Plain};
 use cloister_model::Design;
 use cloister_specs::{Fault, InterpId, InterpreterConfig, Move, Op, OpKind, Start, ThreadId, TstateId};
+use cloister_traced::faults::Seeded;
 
 const KIND_FLOOR: u64 = 30;
 
@@ -37,6 +39,25 @@ fn the_plain_build_does_what_the_model_does() {
     let row = plain(&plan(1, 60), &AtomicBool::new(false), &mut |_| ()).expect("it is not lost");
     assert!(row.tally.ops > 20_000, "{} moves compared", row.tally.ops);
     assert_sound(&row, false);
+}
+
+#[test]
+fn heaps_of_many_blocks_and_objects_are_as_in_the_model() {
+    let never = AtomicBool::new(false);
+    let found =
+        wide(&mut Controlled::new(), &WidePlan::new(1, 60), &never, &mut |_| ()).expect("it is not lost");
+    assert_eq!(found.unsound(KIND_FLOOR), Vec::<String>::new());
+    assert!(found.tally.ops > 100_000, "{found}");
+    let found = wide(&mut Plain::new(), &WidePlan::new(7, 4), &never, &mut |_| ()).expect("it is not lost");
+    assert_eq!(found.unsound(KIND_FLOOR), Vec::<String>::new());
+}
+
+#[test]
+fn a_seeded_fault_of_a_heap_is_found_and_made_short() {
+    let mut subject = Controlled::with_seeded(Seeded::FreeGoesToSelected);
+    let found = wide(&mut subject, &WidePlan::new(1, 60), &AtomicBool::new(false), &mut |_| ());
+    let found = found.expect("it is not lost").divergence.expect("a block of another heap is taken");
+    assert!(found.moves.len() <= 6, "{:?}", found.moves);
 }
 
 #[test]

@@ -4,11 +4,14 @@
 use cloister_model::label::Label;
 use cloister_model::{Design, INTERPS, Runtime, TSTATES};
 use cloister_specs::{
-    Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Start, ThreadId, TstateId,
+    Fault, GilState, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Start, ThreadId,
+    TstateId,
 };
 use fastrand::Rng;
 
 mod memory;
+
+pub use memory::Draw;
 
 /// Is this call left out, for this thread in this state?
 pub type LeftOut = fn(&Design, &Runtime, ThreadId, &Op) -> bool;
@@ -340,7 +343,9 @@ impl Generator {
             | OpKind::RefTotal
             | OpKind::GlobalRefTotal) => {
                 let fails = self.mix.faulty != 0 && self.rng.u32(0..2 * self.mix.faulty) == 0;
-                memory::call(&mut self.rng, r, h, kind, fails)
+                let here = r.thread(h).current.map_or(MAIN, |t| r.tstate(t).interp);
+                let interps = INTERPS as u8;
+                Draw { rng: &mut self.rng, model: r, here, interps }.call(kind, fails)
             }
         }
     }

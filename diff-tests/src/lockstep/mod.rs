@@ -10,6 +10,7 @@ mod generate;
 mod run;
 mod shrink;
 mod tally;
+pub mod wide;
 
 pub use compare::{Difference, same_event, same_observation};
 pub use generate::{Generator, Mix, weights};

@@ -6,8 +6,8 @@ macro_rules! memory {
     ($build:ident) => {
         mod memory {
             use super::super::heaps::Held;
-            use cloister_model::{BLOCKS, OBJECTS};
             use cloister_specs::{BlockId, Client, Domain, NONE, ObjectId, Op, Refusal, Reply};
+            use cloister_wide::{BLOCKS, OBJECTS};
             use $build::{Block, Interp, Object, Thread};
 
             /// A call by handles.

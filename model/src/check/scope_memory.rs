@@ -109,7 +109,7 @@ impl Scope {
         let bound = i32::from(self.refs);
         let anchors = [1, counts::immortal(how)].into_iter().chain(self.counts.iter().map(|c| u64::from(*c)));
         let near = anchors.into_iter().any(|a| a.abs_diff(then) <= bound as u64);
-        let step = |n: i8| (i32::from(n) + if up { 1 } else { -1 }).abs() <= bound;
+        let step = |n: i16| (i32::from(n) + if up { 1 } else { -1 }).abs() <= bound;
         let totals = match client {
             Client::Unaware => step(r.totals.legacy) && step(r.totals.all_refs),
             Client::Aware => {

@@ -205,7 +205,7 @@ pub struct Totalled {
     /// What it has done.
     pub count: Count,
     /// What it has read.
-    pub read: i8,
+    pub read: i16,
     /// It was the last reference.
     pub last: bool,
 }

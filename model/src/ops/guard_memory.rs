@@ -137,7 +137,7 @@ impl Runtime {
     }
 
     /// How many blocks, references and unaware steps the model counts.
-    pub const MOST_COUNTED: i8 = 100;
+    pub const MOST_COUNTED: i16 = if cfg!(feature = "wide") { 20_000 } else { 100 };
 
     /// Is there room in the model's counters, and a slot?
     pub(super) fn has_room_for(&self, op: &Op) -> bool {

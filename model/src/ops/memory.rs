@@ -256,7 +256,7 @@ impl Runtime {
         if !self.has_heap(d, i) {
             return;
         }
-        let left = self.blocks_of(i) as i8;
+        let left = self.blocks_of(i) as i16;
         self.totals.leaks = self.totals.leaks.saturating_add(left);
         //= specs/rules/mem.md#mem-11
         //# The end of a heap MUST leave no arena behind.

@@ -96,7 +96,7 @@ impl Runtime {
     }
 
     /// What really became of the references.
-    fn keep_ghosts(&mut self, d: &Design, h: ThreadId, o: ObjectId, delta: i8, client: Client) {
+    fn keep_ghosts(&mut self, d: &Design, h: ThreadId, o: ObjectId, delta: i16, client: Client) {
         let here = self.own_current(d, h).map(|t| self.tstate(t).interp);
         let heap = self.selected(d, h);
         let object = self.object_mut(o);
@@ -107,7 +107,7 @@ impl Runtime {
         let tracked = object.owner.is_some() || !object.was_immortal;
         if let (Some(i), true) = (here, tracked && object.owner != heap) {
             let away = &mut object.away[i.index()];
-            *away = away.saturating_add_signed(delta);
+            *away = if delta > 0 { away.saturating_add(1) } else { away.saturating_sub(1) };
         }
     }
 
@@ -200,7 +200,7 @@ impl Runtime {
     }
 
     /// The reference total that this thread adds to.
-    pub(crate) fn total(&self, d: &Design, h: ThreadId) -> i8 {
+    pub(crate) fn total(&self, d: &Design, h: ThreadId) -> i16 {
         match (d.ref_total, self.own_current(d, h)) {
             (RefTotal::PerInterpreter, Some(t)) => self.interp(self.tstate(t).interp).ref_total,
             (RefTotal::PerInterpreter, None) | (RefTotal::Global | RefTotal::PerRuntime, _) => {
@@ -209,7 +209,7 @@ impl Runtime {
         }
     }
 
-    fn set_total(&mut self, d: &Design, h: ThreadId, to: i8) {
+    fn set_total(&mut self, d: &Design, h: ThreadId, to: i16) {
         match (d.ref_total, self.own_current(d, h)) {
             (RefTotal::PerInterpreter, Some(t)) => {
                 let i = self.tstate(t).interp;

@@ -144,7 +144,7 @@ fn large_ones_are_counted(s: &Step) -> bool {
     let block = s.after.block(b);
     let large = size == 0 || size > 512;
     let counted = block.owner.is_some_and(|i| {
-        s.after.interp(i).raw_blocks == s.before.interp(i).raw_blocks.saturating_add(i8::from(large))
+        s.after.interp(i).raw_blocks == s.before.interp(i).raw_blocks.saturating_add(i16::from(large))
     });
     (block.class == Class::Large) == large && counted
 }

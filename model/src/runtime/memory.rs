@@ -2,10 +2,11 @@
 
 use cloister_specs::{Domain, InterpId, SMALL};
 
-/// Slots for blocks, that is, addresses.
-pub const BLOCKS: usize = 3;
+/// Slots for blocks, that is, addresses. The wide build is for long random runs: its states are too
+/// large to be explored.
+pub const BLOCKS: usize = if cfg!(feature = "wide") { 64 } else { 3 };
 /// Slots for objects, `None` included.
-pub const OBJECTS: usize = 3;
+pub const OBJECTS: usize = if cfg!(feature = "wide") { 64 } else { 3 };
 
 /// How large a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,23 +93,23 @@ impl Object {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Totals {
     /// `interpreter_leaks` of blocks: what ended heaps left.
-    pub leaks: i8,
+    pub leaks: i16,
     /// `last_final_leaks`: what earlier lives of the runtime left.
-    pub last_final: i8,
+    pub last_final: i16,
     /// An arena is mapped whose heap has ended.
     pub abandoned: bool,
     /// Ghost: blocks allocated less those freed, ever.
-    pub blocks: i8,
+    pub blocks: i16,
     /// The reference total, where it is one (ref-total global, per-runtime).
-    pub refs: i8,
+    pub refs: i16,
     /// `interpreter_leaks` of references: the totals of ended interpreters.
-    pub ref_leaks: i8,
+    pub ref_leaks: i16,
     /// `last_final_reftotal`: those of earlier lives of the runtime.
-    pub ref_last_final: i8,
+    pub ref_last_final: i16,
     /// `_Py_RefTotal`, which unaware clients count in.
-    pub legacy: i8,
+    pub legacy: i16,
     /// Ghost: what counts were changed by, ever.
-    pub all_refs: i8,
+    pub all_refs: i16,
     /// Ghost: a heap has ended with an object that an interpreter of another heap had a reference to.
     pub dangling: bool,
 }

@@ -38,11 +38,11 @@ pub struct Interp {
     /// `threads.main`: the thread state that said that it runs it. Does not say that it is there.
     pub running: Option<TstateId>,
     /// `raw_allocated_blocks` of its heap: large blocks. Negative, if others' are freed here.
-    pub raw_blocks: i8,
+    pub raw_blocks: i16,
     /// Its heap has mapped an arena.
     pub arena: bool,
     /// `object_state.reftotal` (ref-total per-interpreter).
-    pub ref_total: i8,
+    pub ref_total: i16,
 }
 
 /// A GIL, in the slot of the interpreter that created it.

@@ -5,8 +5,10 @@ use crate::cli::args::ScopeArg;
 use crate::cli::lockstep::{ACCEPTED_FLOOR, RowReport, is_sound, table};
 use crate::cli::{CliError, Context};
 use crate::free_running;
+use crate::lockstep::wide::{WidePlan, wide};
 use crate::report::Report;
 use crate::stages::lockstep as stage;
+use crate::subjects::Controlled;
 
 /// Both builds in lockstep, then free-running threads.
 pub struct Lockstep;
@@ -14,12 +16,12 @@ pub struct Lockstep;
 /// Where the random runs of a check begin: the same runs every time.
 pub(super) const SEED: u64 = 1;
 
-/// Runs in the controlled build, in the plain one, and of free-running threads.
-fn runs(level: ScopeArg) -> (u64, u64, u64) {
+/// Runs in the controlled build, in the plain one, of heaps, and of free-running threads.
+fn runs(level: ScopeArg) -> (u64, u64, u64, u64) {
     match level {
-        ScopeArg::Quick => (1_000, 40, 40),
-        ScopeArg::Default => (10_000, 200, 300),
-        ScopeArg::Deep => (500_000, 4_000, 5_000),
+        ScopeArg::Quick => (1_000, 40, 100, 40),
+        ScopeArg::Default => (10_000, 200, 1_000, 300),
+        ScopeArg::Deep => (500_000, 4_000, 50_000, 5_000),
     }
 }
 
@@ -32,7 +34,7 @@ impl Stage for Lockstep {
     }
 
     fn run(&self, asked: &Asked, report: &mut Report, context: &mut Context<'_>) -> Result<(), CliError> {
-        let (controlled, plain, free) = runs(asked.level);
+        let (controlled, plain, heaps, free) = runs(asked.level);
         let stop = context.progress.flag();
         let mut rows = Vec::new();
         let builds: [(&str, u64, stage::Run); 2] = [
@@ -51,11 +53,25 @@ impl Stage for Lockstep {
         }
         report.problems.extend(rows.iter().flat_map(unsound));
         report.lockstep.extend(rows.iter().map(RowReport::from));
+        self.heaps(heaps, report, context)?;
         self.free_running(free, report, context)
     }
 }
 
 impl Lockstep {
+    fn heaps(&self, runs: u64, report: &mut Report, context: &mut Context<'_>) -> Result<(), CliError> {
+        let stop = context.progress.flag();
+        let bar = context.progress.stage("lockstep, heaps", Some(runs));
+        let mut subject = Controlled::new();
+        let found = wide(&mut subject, &WidePlan::new(SEED, runs), &stop, &mut |n| _ = bar.advance(n))?;
+        bar.finish(&format!("{} moves compared", found.tally.ops));
+        writeln!(context.out, "\n{found}")?;
+        if !context.progress.interrupted() {
+            report.problems.extend(found.unsound(ACCEPTED_FLOOR));
+        }
+        Ok(())
+    }
+
     fn free_running(
         &self,
         runs: u64,
