@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use cloister_diff_tests::cpython::{Cpython, Found, NOT_FOUND, find, read, write};
 use cloister_diff_tests::lockstep::{Ended, Lockstep};
-use cloister_diff_tests::stages::cpython::{corpus_path, generated, plan, record, recorded};
+use cloister_diff_tests::stages::cpython::{corpus_path, generated, mix, plan, record, recorded};
 use cloister_model::Design;
 use cloister_specs::text::Script;
 use cloister_specs::{Move, OpKind};
@@ -38,7 +38,9 @@ fn every_kind_of_call_was_recorded() {
             made.insert(start.op.kind());
         }
     }
-    let missing: Vec<_> = OpKind::ALL.into_iter().filter(|kind| !made.contains(kind)).collect();
+    // A release build cannot be told the others.
+    let told = |kind: &OpKind| mix().weights[kind.index()] > 0;
+    let missing: Vec<_> = OpKind::ALL.into_iter().filter(told).filter(|kind| !made.contains(kind)).collect();
     assert_eq!(missing, []);
 }
 

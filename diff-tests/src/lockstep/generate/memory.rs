@@ -1,7 +1,7 @@
 //! Random calls that allocate, free and count.
 
 use cloister_model::{BLOCKS, INTERPS, OBJECTS, Runtime};
-use cloister_specs::{BlockId, Client, Domain, InterpId, MAIN, ObjectId, Op, OpKind, ThreadId};
+use cloister_specs::{BlockId, Client, Domain, InterpId, MAIN, NONE, ObjectId, Op, OpKind, ThreadId};
 use fastrand::Rng;
 
 /// Bytes that meet every case: within a class and beyond it, small and large, nothing.
@@ -37,7 +37,11 @@ pub(super) fn call(rng: &mut Rng, r: &Runtime, h: ThreadId, kind: OpKind, fails:
         OpKind::IncRef => Op::IncRef { object: object(rng, r, here), client },
         OpKind::DecRef => Op::DecRef { object: object(rng, r, here), client },
         OpKind::SetImmortal => Op::SetImmortal(object(rng, r, here)),
-        OpKind::ClearImmortal => Op::ClearImmortal(object(rng, r, here)),
+        OpKind::ClearImmortal => {
+            let immortal = (NONE.0 + 1..OBJECTS as u8).map(ObjectId).find(|o| r.object(*o).was_immortal);
+            let other = object(rng, r, here);
+            Op::ClearImmortal(immortal.filter(|_| rng.u8(0..4) != 0).unwrap_or(other))
+        }
         OpKind::PassRef => Op::PassRef { object: object(rng, r, here), to: interp(rng, here) },
         OpKind::RefTotal => Op::RefTotal(interp(rng, here)),
         _ => Op::GlobalRefTotal,
