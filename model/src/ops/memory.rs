@@ -120,6 +120,9 @@ impl Runtime {
     pub(crate) fn free(&mut self, d: &Design, h: ThreadId, domain: Domain, block: Option<BlockId>) -> Flow {
         let Some(b) = block else { return Flow::Answer(Reply::Done) };
         match domain {
+            //= specs/rules/mem.md#mem-16
+            //# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter
+            //# and of the runtime since.
             Domain::Raw => {
                 *self.block_mut(b) = Block::FREE;
                 Flow::Answer(Reply::Done)
