@@ -82,8 +82,8 @@ const WEIGHTS: &[(OpKind, u32)] = &[
     (OpKind::SetRefCnt, 6),
     (OpKind::IncRef, 8),
     (OpKind::DecRef, 10),
-    (OpKind::SetImmortal, 6),
-    (OpKind::ClearImmortal, 12),
+    (OpKind::SetImmortal, 8),
+    (OpKind::ClearImmortal, 30),
     (OpKind::PassRef, 3),
 ];
 

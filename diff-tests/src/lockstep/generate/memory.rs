@@ -65,10 +65,15 @@ fn its_domain(rng: &mut Rng, r: &Runtime, block: BlockId, other: Domain) -> Doma
     if rng.u8(0..16) == 0 { other } else { r.block(block).domain }
 }
 
-/// Mostly a live one, and one of its interpreter.
+/// Mostly a live one, of its interpreter; `None` if there is none.
 fn object(rng: &mut Rng, r: &Runtime, here: InterpId) -> ObjectId {
+    const MADE: u8 = OBJECTS as u8 - 1;
     let any = rng.u8(0..OBJECTS as u8);
-    let mut ids = (0..OBJECTS as u8).map(|k| ObjectId((any + k) % OBJECTS as u8));
+    let mut made = (0..MADE).map(|k| ObjectId(NONE.0 + 1 + (any + k) % MADE));
     let own = |o: &ObjectId| r.object(*o).live && r.object(*o).owner.is_none_or(|i| i == here);
-    if rng.u8(0..16) == 0 { ObjectId(any) } else { ids.find(own).unwrap_or(ObjectId(any)) }
+    match rng.u8(0..16) {
+        0 => ObjectId(any),
+        1..4 => NONE,
+        _ => made.find(own).unwrap_or(NONE),
+    }
 }
