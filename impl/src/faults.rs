@@ -153,6 +153,22 @@ seeded! {
     StartsAnywhere breaks Fork7;
     /// A daemon is started whatever the configuration says.
     DaemonsAnywhere breaks Fork8;
+    /// A block of another heap is taken, as if it were one of this.
+    FreeGoesToSelected breaks Mem4;
+    /// Large blocks are counted twice.
+    CountsLargeTwice breaks Mem9;
+    /// A block that moves is not freed where it was.
+    ReallocForgetsToFree breaks Mem9;
+    /// What earlier lives of the runtime left is forgotten.
+    LeaksNotCarried breaks Mem12;
+    /// An aware client changes the count of an immortal object.
+    ImmortalIsWritten breaks Ref6;
+    /// A count that has come near an end of the immortal half is left there.
+    OverflowNotSticky breaks Ref7;
+    /// An object is deallocated when one reference is left.
+    DeallocAtOne breaks Ref8;
+    /// References are added to the total of the main interpreter.
+    TotalToMain breaks Ref10;
 }
 
 impl Thread {

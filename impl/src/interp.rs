@@ -5,6 +5,7 @@
 //! list lock.
 
 use crate::gil::Gil;
+use crate::home::Home;
 use crate::pending::Ring;
 use crate::pool::Pool;
 use crate::serial::{AtomicSerial, Serial};
@@ -51,6 +52,8 @@ pub(crate) struct InterpSlot {
     pub(crate) requires_idref: AtomicBool,
     /// The thread state that said that it runs it.
     pub(crate) running: AtomicSerial,
+    /// Its memory.
+    pub(crate) home: Home,
 }
 
 global! {

@@ -37,7 +37,8 @@
 //! | `lists`, `runtime` | the list lock and what it guards |
 //! | `error` | why calls come to nothing |
 //! | `ops` | the operations |
-//! | [`heap`] | the memory of an interpreter |
+//! | [`heap`], `home` | the memory of an interpreter, and which interpreter has which |
+//! | `object` | objects and the references to them |
 //! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
@@ -45,8 +46,10 @@ mod error;
 pub mod faults;
 mod gil;
 pub mod heap;
+mod home;
 mod interp;
 mod lists;
+mod object;
 mod ops;
 mod pending;
 mod pool;
@@ -60,8 +63,11 @@ pub mod trace;
 mod tstate;
 
 pub use error::{CallError, CreateError, EnsureError, ForkError, GateError, NotInitialized};
+pub use home::{Block, Left};
 pub use interp::Interp;
-pub use ops::stub::{Block, Object};
+#[doc(hidden)]
+pub use object::count;
+pub use object::{Kind, Object};
 pub use ops::{CreationFaults, Forked};
 pub use pending::{NotAdded, PendingFailed, PendingFn, Ran};
 pub use runtime::{Runtime, Settings};

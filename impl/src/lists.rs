@@ -3,6 +3,7 @@
 //! Whoever holds the list lock has a `&mut Lists`. What a slot says of a place in a list
 //! is kept right here and nowhere else.
 
+use crate::home::Totals;
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::pool::NoMemory;
 use crate::serial::Serial;
@@ -19,6 +20,8 @@ pub(crate) struct Lists {
     tstates: Vec<&'static TstateSlot>,
     threads: Vec<&'static ThreadSlot>,
     pub(crate) sinks: Sinks,
+    /// What ended interpreters left.
+    pub(crate) totals: Totals,
     /// The last id that was given.
     last_id: i64,
 }
@@ -102,9 +105,11 @@ impl Lists {
         INTERPS.give(interp.slot);
     }
 
-    /// Takes an interpreter from the list, and leaves its memory alone.
+    /// Takes an interpreter from the list, and leaves its memory alone; what it left is counted.
     pub(crate) fn unlist_interp(&mut self, interp: Interp) {
         let slot = interp.slot;
+        // SAFETY: nobody works in it any more, and who counts has to hold the list lock.
+        self.totals.add(unsafe { slot.home.inside() });
         slot.empty();
         let place = slot.place.load(Ordering::Relaxed);
         if place < self.interps.len() {
@@ -148,6 +153,8 @@ impl Lists {
         for slot in self.interps.drain(..) {
             let left = slot.ring.lock().close();
             drop(left);
+            // SAFETY: no thread is attached to the runtime any more.
+            drop(std::mem::take(unsafe { slot.home.inside() }));
             slot.empty();
             if !std::ptr::eq(slot, main) {
                 INTERPS.give(slot);

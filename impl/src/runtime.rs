@@ -1,9 +1,12 @@
 //! A runtime: its main interpreter, its lists, its settings.
 
+use crate::home::Raw;
 use crate::interp::{INTERPS, Interp, InterpSlot};
 use crate::lists::Lists;
+use crate::object::Statics;
 use crate::pending::Ring;
 use crate::serial::{AtomicSerial, Serial};
+use crate::sync::plain::AtomicI64;
 use crate::sync::{self, Condvar, Guard, Mutex};
 use crate::thread::{AttachError, Thread};
 use cloister_specs::{Parking, Phase};
@@ -58,6 +61,12 @@ pub(crate) struct Inner {
     /// The pending calls of that one.
     pub(crate) main_ring: Ring,
     lists: Mutex<Lists>,
+    /// The blocks of the raw domain.
+    pub(crate) raw: Mutex<Raw>,
+    /// The objects that its interpreters share.
+    pub(crate) statics: Statics,
+    /// `_Py_RefTotal`, in which unaware clients count.
+    pub(crate) legacy_refs: AtomicI64,
     /// Signalled when an end has nobody left to wait for.
     threads_ended: Condvar,
     /// Signalled when a call ends while the runtime is being finalized.
@@ -89,6 +98,9 @@ impl Runtime {
             main_thread: AtomicSerial::default(),
             main_ring: Ring::default(),
             lists: Mutex::new(Lists::default()),
+            raw: Mutex::new(Raw::default()),
+            statics: Statics::default(),
+            legacy_refs: AtomicI64::new(0),
             threads_ended: Condvar::default(),
             calls_ended: Condvar::default(),
             #[cfg(feature = "faults")]

@@ -34,7 +34,7 @@ fn every_fault_has_a_name_and_a_rule_of_its_kind() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Seeded::ALL.len());
-    let areas = ["LIFE", "TLS", "GIL", "GILSTATE", "PEND", "FIN", "ID", "FORK"];
+    let areas = ["LIFE", "TLS", "GIL", "GILSTATE", "PEND", "FIN", "ID", "FORK", "MEM", "REF"];
     assert!(Seeded::ALL.iter().all(|fault| areas.contains(&fault.breaks().area())));
     let broken = |area| Seeded::ALL.iter().any(|fault| fault.breaks().area() == area);
     assert!(areas.into_iter().all(broken));

@@ -52,11 +52,11 @@ fn apart(how: Immortality, now: u32) -> Option<Apart> {
         .or_else(|| down("DecRef", counts::decref(how, Client::Aware, wide), count::decref(now)))
         .or_else(|| {
             let expected = counts::incref(how, Client::Unaware, wide);
-            compare("IncRef by an unaware client", expected, count::unaware_incref(now))
+            compare("IncRef by an unaware client", expected, count::incref_unaware(now))
         })
         .or_else(|| {
             let expected = counts::decref(how, Client::Unaware, wide);
-            compare("DecRef by an unaware client", expected, count::unaware_decref(now))
+            compare("DecRef by an unaware client", expected, count::decref_unaware(now))
         })
         .or_else(|| {
             TO.iter().find_map(|to| compare("SetRefCnt", counts::set(how, wide, *to), count::set(now, *to)))

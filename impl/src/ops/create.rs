@@ -260,6 +260,7 @@ impl Thread {
         self.finalize_tstate(tstate);
         self.use_held(tstate);
         drop(lists);
+        self.close_home(interp);
         self.leave(tstate);
         if let Ok(gil) = self.gil_of(tstate) {
             gil.drop(self, tstate, true);

@@ -77,6 +77,7 @@ impl Thread {
         self.effect(Effect::Cleared(tstate.serial));
         drop(lists);
 
+        self.close_home(interp);
         self.leave(tstate);
         if !self.seeded(Seeded::EndKeepsGil) {
             gil.drop(self, tstate, true);

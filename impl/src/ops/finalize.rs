@@ -122,6 +122,7 @@ impl Thread {
         self.effect(Effect::Cleared(tstate.serial));
         drop(lists);
 
+        self.close_home(main);
         self.leave(tstate);
         gil.drop(self, tstate, true);
 
@@ -131,6 +132,7 @@ impl Thread {
         let mut lists = self.inner().lists();
         self.delete(&mut lists, tstate);
         lists.unlist_interp(main);
+        lists.totals.end_life(self.seeded(Seeded::LeaksNotCarried));
         if !self.seeded(Seeded::FinalizeLeavesSlots) {
             for thread in lists.threads() {
                 thread.gilstate.store(None);

@@ -5,11 +5,14 @@
 //! thread that is no more may have held beside those is never used again: memory is left to
 //! whoever had it.
 
+use super::memory::Claims;
 use crate::error::{ForkError, GateError};
 use crate::faults::Seeded;
+use crate::home::Raw;
 use crate::interp::{INTERPS, Interp};
 use crate::lists::Lists;
 use crate::runtime::Inner;
+use crate::sync::Guard;
 use crate::thread::{THREADS, Thread};
 use crate::trace::{Answer, Effect, Event};
 use crate::tstate::{TSTATES, Tstate};
@@ -32,6 +35,10 @@ struct Frozen<'a> {
     rings: Vec<(Interp, pending::Locked<'a>)>,
     main_ring: pending::Locked<'a>,
     gil: gil::Frozen<'a>,
+    /// The blocks of the raw domain.
+    _raw: Guard<'a, Raw>,
+    /// The GILs of other interpreters that no thread holds: their heaps are whole.
+    idle: Claims,
 }
 
 struct Pools {
@@ -55,11 +62,20 @@ impl Pools {
 impl<'a> Frozen<'a> {
     fn new(inner: &'a Inner, lists: &Lists, pools: Option<Pools>) -> Self {
         let interps = || lists.interps().iter().filter_map(|slot| slot.handle());
+        let mut idle = Claims::default();
+        let main = &inner.main().own;
+        for gil in interps().filter_map(|interp| interp.slot.gil.load()) {
+            if !std::ptr::eq(gil, main) {
+                idle.claim(gil);
+            }
+        }
         Frozen {
             pools,
             rings: interps().map(|interp| (interp, interp.slot.ring.lock())).collect(),
             main_ring: inner.main_ring.lock(),
             gil: inner.main().own.freeze(),
+            _raw: inner.raw.lock(),
+            idle,
         }
     }
 }
@@ -180,7 +196,7 @@ impl Thread {
     //# The child MUST have one interpreter, one thread state and one thread, and no lock that a thread
     //# of the parent holds.
     fn become_child(&self, lists: &mut Lists, frozen: Frozen<'_>, tstate: Tstate) -> super::finish::Left {
-        let Frozen { pools, rings, main_ring, gil } = frozen;
+        let Frozen { pools, rings, main_ring, gil, _raw, idle } = frozen;
         if let Some(pools) = pools {
             sync::barrier::prepare_again();
             pools.abandon();
@@ -201,12 +217,28 @@ impl Thread {
             if !self.is_main(interp) && !keeps {
                 left.extend(ring.close());
                 drop(ring);
+                self.end_home_in_child(interp, &idle);
                 lists.unlist_interp(interp);
             }
         }
         drop(main_ring);
+        // Nobody is left to take them, but where other interpreters are kept.
+        if keeps {
+            drop(idle)
+        } else {
+            idle.keep()
+        }
         self.inner().main().forget_run();
         self.inner().main().own.keep(tstate, gil);
         left
+    }
+
+    /// In the child: the heap of another interpreter ends, if it is whole.
+    fn end_home_in_child(&self, interp: Interp, idle: &Claims) {
+        let main = &self.inner().main().own;
+        let whole = interp.slot.gil.load().is_none_or(|gil| std::ptr::eq(gil, main) || idle.has(gil));
+        // SAFETY: the threads that worked in it are no more.
+        let home = unsafe { interp.slot.home.inside() };
+        if whole { home.close() } else { home.abandon() }
     }
 }

@@ -75,13 +75,13 @@ impl Thread {
     /// that was cleared. Or the runtime was finalized while this thread waited to come back.
     pub fn interpreter_id_decref(&self, interp: Interp) -> Result<(), CallError> {
         self.called(OpKind::InterpreterIdDecref, interp);
-        let result = self.id_decref(interp);
+        let result = self.give_back_reference(interp);
         let told = self.returned(result.as_ref().map(|_| ()).map_err(|error| *error));
         drop(result);
         told
     }
 
-    fn id_decref(&self, interp: Interp) -> Result<Left, CallError> {
+    fn give_back_reference(&self, interp: Interp) -> Result<Left, CallError> {
         let lists = self.inner().lists();
         self.listed_interp(interp)?;
         //= specs/rules/id.md#id-4

@@ -21,8 +21,10 @@ mod fork;
 mod gilstate;
 mod guards;
 mod ids;
+mod memory;
 mod outside;
 mod pending;
+mod refs;
 mod start;
 mod tstates;
 
@@ -30,4 +32,3 @@ pub use create::CreationFaults;
 pub use fork::Forked;
 
 pub(crate) use pending::Addition;
-pub mod stub;

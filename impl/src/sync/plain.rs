@@ -1,8 +1,9 @@
 //! Those of the standard library in every mode: for identities, stamps, the trace and the
-//! switches of faults, and the heaps, by which no thread waits for another.
+//! switches of faults, the heaps and the counts of references, by which no thread waits for
+//! another.
 
 #[cfg(feature = "trace")]
 pub(crate) use std::sync::atomic::AtomicBool;
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 #[cfg(feature = "trace")]
 pub(crate) use std::sync::{Mutex, MutexGuard};
