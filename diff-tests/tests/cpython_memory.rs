@@ -8,6 +8,7 @@ use cloister_diff_tests::lockstep::{Ended, Lockstep, Plan};
 use cloister_diff_tests::stages::cpython::plan;
 use cloister_diff_tests::subject::{Event, Subject};
 use cloister_model::Design;
+use cloister_model::design::{Immortality, NoneIs, Obmalloc};
 use cloister_specs::{OpKind, text::Script};
 use on_cpython::{comes_out, found, modelled, start};
 use std::sync::atomic::AtomicBool;
@@ -333,5 +334,24 @@ fn generated_runs_of_memory_and_references_agree() {
     let told = |kind: &OpKind| ["MEM", "REF"].contains(&kind.area()) && plan.mix.weights[kind.index()] > 0;
     for kind in OpKind::ALL.into_iter().filter(told) {
         assert!(tally.accepted[kind.index()] > 0, "{} was never made", kind.name());
+    }
+}
+
+/// The runs are told apart from those of other designs: a check that cannot fail is none.
+#[test]
+fn a_model_with_another_allocator_or_other_counts_does_not_agree() {
+    let Some(mut cpython) = modelled().filter(counts) else { return };
+    let plan = plan(4, 150);
+    let plan = Plan { mix: plan.mix.favouring("MEM").favouring("REF"), ..plan };
+    let designs = [
+        Design { obmalloc: Obmalloc::PerRuntime, ..Design::CPYTHON_3_12_1 },
+        Design { none: NoneIs::Mortal, ..Design::CPYTHON_3_12_1 },
+        Design { immortality: Immortality::Equality32, ..Design::CPYTHON_3_12_1 },
+        Design { immortality: Immortality::Sticky, ..Design::CPYTHON_3_12_1 },
+    ];
+    for design in designs {
+        let mut lockstep = Lockstep::new(design, &mut cpython);
+        let ended = lockstep.run(&plan, &AtomicBool::new(false), |_| ()).expect("it is not lost");
+        assert!(matches!(ended, Ended::Diverged(_)), "{design:?} agrees");
     }
 }
