@@ -214,6 +214,9 @@ fn what_an_ended_interpreter_leaves_is_counted_and_its_slots_are_free() {
     run(SUB, &lines);
 }
 
+//= specs/rules/mem.md#mem-16
+//= type=test
+//# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter and of the runtime since.
 #[test]
 fn a_new_life_of_the_runtime_counts_what_the_last_one_left() {
     let Some(mut cpython) = modelled().filter(counts) else { return };
@@ -221,9 +224,11 @@ fn a_new_life_of_the_runtime_counts_what_the_last_one_left() {
         "T0: Malloc(obj, 64) => b0",
         "T0: Malloc(raw, 64) => b1",
         "T0: Finalize => done",
-        "T0: Free(raw, b1) => done",
+        "T1: Free(raw, b1) => done",
         "T0: Malloc(raw, 64) => b0",
         "T0: Initialize => done",
+        "T1: Free(raw, b0) => done",
+        "T1: Malloc(raw, 64) => b0",
         "T0: AllocatedBlocks(0) => counted 0",
         "T0: GlobalAllocatedBlocks => counted 1",
         "T0: Malloc(obj, 64, fails) => no block",
