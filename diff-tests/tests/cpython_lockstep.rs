@@ -54,7 +54,8 @@ fn what_was_recorded_still_comes_out() {
         let corpus = record(&mut cpython).expect("it is not lost");
         write(&corpus, &path).expect("the file can be written");
     }
-    let corpus = read(&path).expect("a corpus");
+    let corpus = read(&path).expect("a corpus").told_to(&cpython);
+    assert!(corpus.runs.len() > 50, "{} runs", corpus.runs.len());
     let differences = corpus.compare(&mut cpython).expect("it is not lost");
     assert_eq!(differences, []);
 }
@@ -114,8 +115,8 @@ fn a_breach_that_is_fatal_ends_the_process_with_the_text_of_the_rule() {
 #[test]
 fn a_capsule_of_a_recorded_run_replays() {
     let Some(found) = modelled() else { return };
-    let corpus = read(&corpus_path().expect("the sources are here")).expect("a corpus");
     let mut cpython = Cpython::start(Path::new(CLOISTER), &found).expect("it starts");
+    let corpus = read(&corpus_path().expect("the sources are here")).expect("a corpus").told_to(&cpython);
     for run in corpus.runs.iter().take(20) {
         let ended = Lockstep::new(Design::CPYTHON_3_12_1, &mut cpython).replay(corpus.threads, &run.moves);
         assert!(matches!(ended.expect("it is not lost"), Ended::Agreed | Ended::Poisoned));
