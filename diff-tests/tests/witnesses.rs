@@ -40,12 +40,15 @@ fn broken_settings() -> Vec<(&'static str, &'static str)> {
     Design::KNOBS.iter().filter(differ).map(setting).filter(broken).collect()
 }
 
+/// What only a debug build has.
+const OF_DEBUG_BUILDS: [(&str, &str); 1] = [("legacy-total", "each-life")];
+
 #[test]
 fn every_broken_setting_of_3_12_1_has_a_witness() {
     let modelled = Version { minor: 12, micro: 1 };
     let broken = broken_settings();
     assert!(broken.len() > 20, "{broken:?}");
-    for setting in broken {
+    for setting in broken.into_iter().filter(|s| !OF_DEBUG_BUILDS.contains(s)) {
         let of_it = || WITNESSES.iter().filter(|k| (k.knob, k.setting) == setting);
         assert!(of_it().any(|k| k.expected(modelled) == Some(true)), "{setting:?} has no witness");
         let mut on_it = all_witnesses().iter().filter(|w| w.version == modelled).peekable();

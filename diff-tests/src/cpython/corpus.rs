@@ -8,7 +8,7 @@ use crate::{
     lockstep::{same_event, same_observation},
     subject::{Event, Shows, Subject, SubjectError},
 };
-use cloister_specs::{Move, Observation};
+use cloister_specs::{Move, Observation, Op};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -88,6 +88,18 @@ pub struct Difference {
     pub recorded: String,
     /// What the subject did.
     pub found: String,
+}
+
+impl Corpus {
+    /// The runs that this CPython can be told: without those that count blocks, if it cannot.
+    pub fn told_to(mut self, cpython: &Cpython) -> Corpus {
+        let counts = |mv: &Move| match mv {
+            Move::Start(start) => matches!(start.op, Op::AllocatedBlocks(_) | Op::GlobalAllocatedBlocks),
+            Move::Step { .. } | Move::Expire { .. } | Move::Spurious { .. } => false,
+        };
+        self.runs.retain(|run| cpython.counts_blocks() || !run.moves.iter().any(counts));
+        self
+    }
 }
 
 /// Performs these runs on a real CPython and writes down what happens.

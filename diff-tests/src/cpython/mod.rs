@@ -16,6 +16,9 @@
 //! - A *slot* of a thread state has an address in a *region* of its own. Freed
 //!   regions are kept out of use and watched, and handed out again only when a move
 //!   names their slot.
+//! - What a call does to the heaps is measured: CPython's counters of blocks, which it does
+//!   not export (`local`), are read right before and right after it (`heaps`). A call that is
+//!   to find no memory finds none (`exhausted`).
 //!
 //! The parent sees [`Cpython`], which is a [`Subject`](crate::subject::Subject); what
 //! `child`, `baton` and `perform` use runs in the child only. Linux only: the child

@@ -35,6 +35,8 @@ pub struct Known {
     pub setting: &'static str,
     /// Does each of the releases that were looked at show it?
     shows: [bool; LOOKED_AT.len()],
+    /// Can it be run only where the blocks of an interpreter can be counted?
+    counts: bool,
     run: Run,
 }
 
@@ -63,6 +65,11 @@ impl Known {
 
     const fn not_on_3_13_0(mut self) -> Known {
         self.shows[1] = false;
+        self
+    }
+
+    const fn where_blocks_are_counted(mut self) -> Known {
+        self.counts = true;
         self
     }
 
@@ -107,13 +114,15 @@ type Report = Result<(bool, bool, String), SubjectError>;
 type Run = fn(&mut Cpython) -> Report;
 
 const fn known(name: &'static str, shows: (&'static str, &'static str), run: Run) -> Known {
-    Known { name, knob: shows.0, setting: shows.1, shows: [true; LOOKED_AT.len()], run }
+    Known { name, knob: shows.0, setting: shows.1, shows: [true; LOOKED_AT.len()], counts: false, run }
 }
 
-/// Runs every witness on this libpython. `executable` is the `cloister` command.
+/// Runs every witness on this libpython that can be run on it. `executable` is the `cloister` command.
 pub fn all(executable: &Path, found: &Found) -> Result<Vec<Witness>, SubjectError> {
     let mut cpython = Cpython::start(executable, found)?;
+    let counts = cpython.counts_blocks();
     ALL.iter()
+        .filter(|known| counts || !known.counts)
         .map(|&known| {
             let (witness_shown, control_clean, seen) = (known.run)(&mut cpython)?;
             Ok(Witness { known, version: cpython.version(), witness_shown, control_clean, seen })

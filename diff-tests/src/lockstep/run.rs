@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use cloister_model::{Design, Grain, Outcome};
-use cloister_specs::{Answer, Move, Rule};
+use cloister_specs::{Answer, Move, OpKind, Rule};
 
 use super::compare::{Difference, same_event, same_observation};
 use super::generate::{Generator, LeftOut, Mix, NOTHING};
@@ -83,6 +83,8 @@ impl<'a> Lockstep<'a> {
         mut each: impl FnMut(u64),
     ) -> Result<Ended, SubjectError> {
         let begin = Instant::now();
+        self.tally.untold =
+            OpKind::ALL.into_iter().filter(|kind| plan.mix.weights[kind.index()] == 0).collect();
         let mut ended = Ended::Agreed;
         for k in 0..plan.runs {
             if stop.load(Relaxed) {

@@ -17,6 +17,8 @@ pub struct Tally {
     pub accepted: [u64; KINDS],
     /// Calls that it refused, by kind.
     pub refused: [u64; KINDS],
+    /// Kinds of calls that the plan has none of.
+    pub untold: Vec<OpKind>,
     /// Moves that led to the same.
     pub agreed: u64,
     /// Moves after which nothing means anything.
@@ -40,6 +42,7 @@ impl Default for Tally {
             ops: 0,
             accepted: [0; KINDS],
             refused: [0; KINDS],
+            untold: Vec::new(),
             agreed: 0,
             poisoned: 0,
             diverged: 0,
@@ -86,13 +89,14 @@ impl Tally {
         100.0 * self.agreed as f64 / (self.agreed + self.poisoned + self.diverged).max(1) as f64
     }
 
-    /// The kinds that were accepted in less than this share (in percent) of their uses, or never used.
+    /// The kinds that were accepted in less than this share (in percent) of their uses, or never used
+    /// though the plan has them.
     pub fn starved(&self, percent: u64) -> Vec<OpKind> {
         let share = |k: OpKind| {
             let (yes, no) = (self.accepted[k.index()], self.refused[k.index()]);
             (100 * yes).checked_div(yes + no).unwrap_or(0)
         };
-        OpKind::ALL.into_iter().filter(|k| share(*k) < percent).collect()
+        OpKind::ALL.into_iter().filter(|k| share(*k) < percent && !self.untold.contains(k)).collect()
     }
 
     /// Compared moves in a second.

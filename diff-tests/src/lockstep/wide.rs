@@ -126,11 +126,15 @@ impl std::fmt::Display for Wide {
 }
 
 impl One<'_> {
-    /// Tells one move to both, and compares.
+    /// Tells one move to both, notes it, and compares.
     fn step(&mut self, mv: &Move) -> Result<Option<Difference>, SubjectError> {
+        self.moves.push(*mv);
+        self.tell(mv)
+    }
+
+    fn tell(&mut self, mv: &Move) -> Result<Option<Difference>, SubjectError> {
         let lost = |e: cloister_wide::BadMove| SubjectError { subject: "wide model", reason: e.to_string() };
         let outcome = self.model.apply(&DESIGN, Grain::Atomic, mv).map_err(lost)?;
-        self.moves.push(*mv);
         let expected = match outcome {
             Outcome::Replied(reply) => Event::Replied { reply, view: self.model.thread_view(&DESIGN, T0) },
             Outcome::Refused(rule) => Event::Refused(rule),
@@ -159,8 +163,9 @@ impl One<'_> {
         let asked = each.flat_map(|i| [Op::AllocatedBlocks(i), Op::RefTotal(i)]);
         for op in asked.chain([Op::GlobalAllocatedBlocks, Op::GlobalRefTotal]) {
             if self.model.check(&DESIGN, T0, &op).is_ok()
-                && let Some(different) = self.step(&start(op, None))?
+                && let Some(different) = self.tell(&start(op, None))?
             {
+                self.moves.push(start(op, None));
                 return Ok(Some(different));
             }
         }
@@ -275,8 +280,8 @@ fn shorten(subject: &mut dyn Subject, found: Divergence) -> Result<Divergence, S
             let end = (at + chunk).min(best.moves.len());
             let fewer: Vec<Move> = best.moves[..at].iter().chain(&best.moves[end..]).copied().collect();
             match parts(subject, &fewer, best.seed)? {
-                Some(shorter) => best = shorter,
-                None => at += chunk,
+                Some(shorter) if shorter.moves.len() < best.moves.len() => best = shorter,
+                Some(_) | None => at += chunk,
             }
         }
         chunk /= 2;

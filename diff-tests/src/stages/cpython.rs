@@ -82,8 +82,8 @@ const WEIGHTS: &[(OpKind, u32)] = &[
     (OpKind::SetRefCnt, 6),
     (OpKind::IncRef, 8),
     (OpKind::DecRef, 10),
-    (OpKind::SetImmortal, 6),
-    (OpKind::ClearImmortal, 12),
+    (OpKind::SetImmortal, 8),
+    (OpKind::ClearImmortal, 30),
     (OpKind::PassRef, 3),
 ];
 
@@ -155,14 +155,15 @@ pub fn generated_by(
     Ok(all)
 }
 
-/// Runs in the corpus.
-const RECORDED: u64 = 220;
+/// Runs in the corpus, and those that favour memory and references.
+const RECORDED: [u64; 2] = [220, 120];
 
 /// Records generated runs on a real CPython.
 pub fn record(cpython: &mut Cpython) -> Result<Corpus, SubjectError> {
-    let mix = mix();
-    let runs: Vec<_> = (0..RECORDED).map(|seed| moves_of(&mix, seed)).collect();
-    cpython::record(cpython, mix.threads, &runs)
+    let mixes = [mix(), mix().favouring("MEM").favouring("REF")];
+    let of_mix = |(mix, runs): (&Mix, u64)| (0..runs).map(|seed| moves_of(mix, seed)).collect::<Vec<_>>();
+    let runs: Vec<_> = mixes.iter().zip(RECORDED).flat_map(of_mix).collect();
+    cpython::record(cpython, mixes[0].threads, &runs)
 }
 
 fn moves_of(mix: &Mix, seed: u64) -> Vec<Move> {

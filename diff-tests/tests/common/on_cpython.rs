@@ -50,6 +50,7 @@ pub fn comes_out(cpython: &mut Cpython, text: &str) -> Event {
 }
 
 /// What the calling thread sees after a call that was answered: current, and named by its slot.
+#[allow(dead_code, reason = "not every test looks at what threads see")]
 pub fn seen(event: &Event) -> (Option<TstateId>, Option<TstateId>) {
     match event {
         Event::Replied { view: ThreadView { current, gilstate, .. }, .. } => (*current, *gilstate),

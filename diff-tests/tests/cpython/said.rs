@@ -169,4 +169,28 @@ pub const SAID: &[(&str, &str, &str)] = &[
          control, before it begins: t2",
         "started while the end runs: t2; control, before it begins: t2",
     ),
+    (
+        "small_block_freed_in_another_interpreter",
+        "Free(obj, b0) elsewhere: died: SIGABRT; controls, at home: done, shared: done; \
+         Realloc(obj, b0, 400) elsewhere: died: SIGABRT; controls, at home: b0, shared: b0",
+        "Free(obj, b0) elsewhere: died: SIGABRT; controls, at home: done, shared: done; \
+         Realloc(obj, b0, 400) elsewhere: died: SIGABRT; controls, at home: b0, shared: b0",
+    ),
+    (
+        "blocks_counted_while_another_thread_holds_their_gil",
+        "while T1 has the GIL: counted; control, T1 has let it go: counted",
+        "while T1 has the GIL: counted; control, T1 has let it go: counted",
+    ),
+    (
+        "last_reference_given_back_in_another_interpreter",
+        "the last reference is given back there: died: SIGABRT; control, at home: deallocated",
+        "the last reference is given back there: died: SIGABRT; control, at home: deallocated",
+    ),
+    (
+        "objects_of_an_ended_interpreter_are_released_in_main",
+        "in an isolated interpreter: imported, then in main: died: SIGABRT; \
+         control, in one that shares main's heap: imported, then in main: imported",
+        "in an isolated interpreter: imported, then in main: imported; \
+         control, in one that shares main's heap: imported, then in main: imported",
+    ),
 ];

@@ -138,7 +138,8 @@ pub const ALL: &[Known] = &[
     known("fork_beside_another_interpreter", ("fork-clear", "detached-and-locked"), fork::beside_another),
     known("fork_in_a_legacy_interpreter", ("fork-in-sub", "fatal-in-child"), fork::in_legacy),
     known("small_block_freed_in_another_interpreter", ("foreign-free", "undetected"), heaps::foreign_free),
-    known("large_block_counted_where_it_is_freed", ("free-goes-to", "selected"), heaps::counted_elsewhere),
+    known("large_block_counted_where_it_is_freed", ("free-goes-to", "selected"), heaps::counted_elsewhere)
+        .where_blocks_are_counted(),
     known("ended_interpreter_leaves_its_arenas", ("arenas", "abandoned"), heaps::left_behind),
     known(
         "blocks_counted_while_another_thread_holds_their_gil",
