@@ -40,6 +40,7 @@
 //! | `large` | large blocks |
 //! | `live` | which blocks are live, exactly |
 //! | `resize` | blocks of another size |
+//! | `poison` | what AddressSanitizer knows of it |
 //! | `map` | what lies where |
 //! | `stats` | what a heap has, and what is left of it |
 
@@ -51,6 +52,7 @@ mod large;
 mod live;
 mod map;
 mod memory;
+mod poison;
 mod pool;
 mod resize;
 mod stats;
@@ -136,12 +138,21 @@ impl Heap {
     #[inline]
     pub fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let Some(class) = class::of(size) else { return self.malloc_large(size) };
+        let block = self.take(class)?;
+        // SAFETY: it is a block of this heap, and so large.
+        unsafe { poison::unpoison(block.as_ptr(), size) };
+        Ok(block)
+    }
+
+    /// A block of this class.
+    #[inline]
+    fn take(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let bin = &mut self.bins[class];
         let Some(block) = NonNull::new(bin.list) else {
             return bin.next_fresh(class).map_or_else(|| self.malloc_more(class), Ok);
         };
         // SAFETY: what is in the list are free blocks of this heap.
-        bin.list = unsafe { block.as_ref() }.next;
+        bin.list = unsafe { Block::next(block) };
         Ok(block.cast())
     }
 
@@ -255,7 +266,7 @@ impl Heap {
         unsafe {
             let body = Pool::body(pool);
             let block: *mut Block = block.cast();
-            (*block).next = body.list;
+            Block::free(block, class::size_of(body.class()), body.list);
             body.list = block;
             body.left -= 1;
             if body.left == 0 {
