@@ -11,6 +11,7 @@ pub mod draw;
 pub mod engine;
 pub mod explored;
 pub mod free_running;
+pub mod heap;
 pub mod lockstep;
 pub mod model_run;
 pub mod progress;

@@ -36,9 +36,9 @@ fn without_cpython_the_rest_is_measured_and_judged() {
     let (exit, told, rows) = measured(Err("there is none here".into()), Interrupt::default());
     assert_eq!(exit, Exit::Ok);
     assert!(told.starts_with("CPython: there is none here\n"), "{told}");
-    assert_eq!(rows.len(), 20);
+    assert_eq!(rows.len(), 24);
     assert_shape(&rows);
-    let targets = if cfg!(feature = "peers") { 8 } else { 5 };
+    let targets = if cfg!(feature = "peers") { 9 } else { 6 };
     assert_eq!(rows.iter().filter(|row| row["met"].is_boolean()).count(), targets);
     assert!(!told.contains("CPython 3"), "{told}");
 }

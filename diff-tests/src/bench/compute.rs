@@ -68,7 +68,7 @@ fn with_interpreters(runtime: &Runtime, config: &InterpreterConfig, loops: u64) 
 }
 
 /// Runs it in two threads at a time; how many million loops they do in a second.
-fn in_two_threads(
+pub(super) fn in_two_threads(
     loops: u64,
     body: impl Fn(&Barrier) -> Result<(Instant, Instant), BenchError> + Sync,
 ) -> Result<f64, BenchError> {

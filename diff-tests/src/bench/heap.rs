@@ -4,8 +4,15 @@
 //! the feature `peers`), and the object allocator of CPython with the GIL of its main interpreter
 //! held.
 
+mod birth;
 #[cfg(feature = "peers")]
 mod peers;
+mod resident;
+mod two;
+
+pub use birth::birth_and_death;
+pub use resident::{after_replacing, left_over};
+pub use two::in_two_interpreters;
 
 use super::calls::timed;
 use super::libpython::Python;
@@ -24,6 +31,19 @@ trait Allocator {
     ///
     /// `malloc` answered with it for that size, and it is not freed twice.
     unsafe fn free(&mut self, block: *mut u8, size: usize);
+}
+
+impl<A: Allocator> Allocator for &mut A {
+    #[inline]
+    fn malloc(&mut self, size: usize) -> *mut u8 {
+        (**self).malloc(size)
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: *mut u8, size: usize) {
+        // SAFETY: as this function's.
+        unsafe { (**self).free(block, size) };
+    }
 }
 
 /// A heap of ours, with frees that do not tell the size.
@@ -107,7 +127,11 @@ macro_rules! contenders {
             $work("Cloister, called", Called(Heap::new()))?,
         ];
         #[cfg(feature = "peers")]
-        contenders.extend([$work(SNMALLOC, peers::Snmalloc)?, $work("mimalloc", peers::Mimalloc)?]);
+        contenders.extend([
+            $work(SNMALLOC, peers::Snmalloc)?,
+            $work("mimalloc", peers::Mimalloc)?,
+            $work("jemalloc", peers::Jemalloc)?,
+        ]);
         if let Some(python) = $peer {
             let f = python.functions();
             contenders.push($work(python.name(), Objects { malloc: f.object_malloc, free: f.object_free })?);
@@ -167,12 +191,24 @@ struct Blocks<A: Allocator> {
 impl<A: Allocator> Blocks<A> {
     fn new(of: A, count: usize, mut size: impl FnMut() -> usize) -> Result<Self, BenchError> {
         let mut blocks = Blocks { of, live: Vec::with_capacity(count) };
-        for _ in 0..count {
-            let size = size();
-            let block = allocated(&mut blocks.of, size)?;
-            blocks.live.push((block, size));
-        }
+        (0..count).try_for_each(|_| blocks.add(size()))?;
         Ok(blocks)
+    }
+
+    fn add(&mut self, size: usize) -> Result<(), BenchError> {
+        let block = allocated(&mut self.of, size)?;
+        // SAFETY: it is new, and this large.
+        unsafe { block.write_bytes(1, size) };
+        self.live.push((block, size));
+        Ok(())
+    }
+
+    /// Frees the last ones, until there are so many.
+    fn shrink(&mut self, to: usize) {
+        for (block, size) in self.live.drain(to..) {
+            // SAFETY: what is in the list is live, and of that size.
+            unsafe { self.of.free(block, size) };
+        }
     }
 
     fn replace(&mut self, at: usize, size: usize) -> Result<(), BenchError> {
@@ -189,10 +225,7 @@ impl<A: Allocator> Blocks<A> {
 
 impl<A: Allocator> Drop for Blocks<A> {
     fn drop(&mut self) {
-        for (block, size) in self.live.drain(..) {
-            // SAFETY: what is in the list is live, and of that size.
-            unsafe { self.of.free(block, size) };
-        }
+        self.shrink(0);
     }
 }
 

@@ -26,12 +26,13 @@
 //!
 //! What the comparison with other allocators means:
 //!
-//! - snmalloc and mimalloc are linked into this executable with the feature `peers`, which needs a
-//!   compiler of C++20, and called as `malloc` and `free` are; they do not take the place of these.
-//!   Both are built without their assertions (see `.cargo/config.toml`).
+//! - snmalloc, mimalloc and jemalloc are linked into this executable with the feature `peers`,
+//!   which needs a compiler of C++20, and called as `malloc` and `free` are; they do not take the
+//!   place of these. They are built without their assertions (see `.cargo/config.toml`).
 //! - They serve all threads at once. A heap of ours is used by one thread at a time, and is an
 //!   argument of the call, which is inlined.
-//! - Each keeps as much memory for later as it does by itself; a heap of ours, 64 empty arenas.
+//! - Each keeps as much memory for later as it does by itself; a heap of ours, what it has needed
+//!   again after it had given it back, up to 64 empty arenas. The warm-up has it learn that.
 
 mod binding;
 mod calls;
@@ -147,6 +148,9 @@ pub enum BenchError {
     /// There is no OS thread.
     #[error("bench: no thread can be started: {0}")]
     Thread(#[from] io::Error),
+    /// A process of the work failed.
+    #[error("bench: a process of the work ended without its figure: {0}")]
+    Process(#[source] io::Error),
     /// Another thread of the work failed.
     #[error("bench: a thread of the work ended too early")]
     Abandoned,

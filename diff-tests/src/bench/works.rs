@@ -25,9 +25,14 @@ pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
         Box::new(move || hand_over::asleep(peer)),
         Box::new(move || hand_over::on_request(peer)),
         Box::new(compute::in_two_interpreters),
+        // These two come before the other works of memory, see there.
+        Box::new(heap::after_replacing),
+        Box::new(heap::left_over),
         Box::new(move || heap::pair(peer)),
         Box::new(move || heap::replace(peer)),
         Box::new(move || heap::many(peer)),
+        Box::new(heap::birth_and_death),
+        Box::new(heap::in_two_interpreters),
         Box::new(lockstep),
         Box::new(move || life::finalize_and_initialize(peer)),
     ]

@@ -156,6 +156,23 @@ pub struct BenchArgs {
     pub json: Option<PathBuf>,
 }
 
+/// `cloister heap`
+#[derive(Clone, Debug, Args)]
+pub struct HeapArgs {
+    /// Where the random calls begin; without it, somewhere else each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many calls.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), default_value_t = 100_000)]
+    pub ops: u64,
+    /// Keep so many arenas without a pool in use; without it, as many as the heap learns to.
+    #[arg(long, value_name = "ARENAS")]
+    pub keep: Option<usize>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `cloister soak`
 #[derive(Clone, Debug, Args)]
 pub struct SoakArgs {

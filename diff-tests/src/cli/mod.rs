@@ -12,6 +12,7 @@ pub mod designs;
 mod engine;
 mod error;
 pub mod explore;
+pub mod heap;
 pub mod lockstep;
 pub mod replay;
 pub mod rules;
@@ -54,6 +55,8 @@ pub enum Command {
     Ask(args::AskArgs),
     /// Measure how fast our runtime is, beside CPython and plain threads.
     Bench(args::BenchArgs),
+    /// Show what a heap looks like after some work, and what it says is left.
+    Heap(args::HeapArgs),
     /// List the rules, or tell all about one.
     Rules(args::RulesArgs),
     /// Create, use and end interpreters in many threads for a while, and lose nothing.
@@ -101,6 +104,7 @@ pub fn run(cli: Cli, context: &mut Context<'_>) -> Result<Exit, CliError> {
         Command::Replay(args) => replay::run(args, &mut subjects()?, context),
         Command::Ask(args) => ask::run(args, &mut subjects()?, context),
         Command::Bench(args) => bench::run(args, context),
+        Command::Heap(args) => heap::run(args, context),
         Command::Rules(args) => rules::run(args, context),
         Command::Soak(args) => soak::run(args, context),
     }

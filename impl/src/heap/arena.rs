@@ -29,6 +29,8 @@ pub(super) struct Arena {
     free: u64,
     next: *mut Arena,
     prev: *mut Arena,
+    /// Which one of its heap it is, counted from 1.
+    number: u64,
 }
 
 const _: () = assert!(size_of::<Arena>() == size_of::<Pool>() && POOL >= 64 * size_of::<Pool>());
@@ -46,6 +48,8 @@ pub(super) struct Arenas {
     /// Which of the lists have an arena.
     filled: u64,
     count: usize,
+    /// How many there ever were.
+    ever: u64,
     /// How many have no pool in use, and how many such ones may stay mapped.
     empty: usize,
     kept: Kept,
@@ -53,18 +57,20 @@ pub(super) struct Arenas {
 
 impl Arenas {
     pub(super) const fn new() -> Self {
-        Arenas { lists: [ptr::null_mut(); POOLS + 1], filled: 0, count: 0, empty: 0, kept: Kept::new() }
+        Arenas {
+            lists: [ptr::null_mut(); POOLS + 1],
+            filled: 0,
+            count: 0,
+            ever: 0,
+            empty: 0,
+            kept: Kept::new(),
+        }
     }
 
     /// So many arenas without a pool in use stay mapped from now on.
     pub(super) fn keep(&mut self, arenas: usize) {
         self.kept.fix(arenas);
         self.shrink(arenas);
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.count
     }
 
     /// A pool that nobody uses, for the heap of this number, which has these arenas. `allows` is
@@ -146,18 +152,21 @@ impl Arenas {
         }
     }
 
-    /// Every pool in use.
-    pub(super) fn pools(&self) -> impl Iterator<Item = &Body> {
+    /// Every one: which of the heap's it is, and its pools by address, none for one that nobody
+    /// uses.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u64, impl Iterator<Item = Option<&Body>>)> {
         let arenas = self.lists.iter().flat_map(|first| {
             // SAFETY: what is in the lists is mapped, and changes only through `&mut self`.
             std::iter::successors(non_null(*first), |arena| non_null(unsafe { (**arena).next }))
         });
-        arenas.flat_map(|arena| {
+        arenas.map(|arena| {
             // SAFETY: as above.
-            let free = unsafe { (*arena).free };
-            let used = (1..=POOLS).filter(move |slot| free & (1 << slot) == 0);
-            // SAFETY: as above; the header of a pool in use was filled in.
-            used.map(move |slot| unsafe { &*Pool::body(arena.cast::<Pool>().add(slot)) })
+            let (number, free) = unsafe { ((*arena).number, (*arena).free) };
+            let pools = (1..=POOLS).map(move |slot| {
+                // SAFETY: as above; the header of a pool in use was filled in.
+                (free & (1 << slot) == 0).then(|| unsafe { &*Pool::body(arena.cast::<Pool>().add(slot)) })
+            });
+            (number, pools)
         })
     }
 
@@ -180,9 +189,10 @@ impl Arenas {
                 arena.cast::<u8>().write_bytes(0, (POOLS + 1) * size_of::<Pool>());
             }
             let (next, prev) = (ptr::null_mut(), ptr::null_mut());
-            arena.write(Arena { nobody: AtomicU64::new(0), free: ALL, next, prev });
+            let (nobody, number) = (AtomicU64::new(0), self.ever + 1);
+            arena.write(Arena { nobody, free: ALL, next, prev, number });
         }
-        (self.empty, self.count) = (self.empty + 1, self.count + 1);
+        (self.empty, self.count, self.ever) = (self.empty + 1, self.count + 1, self.ever + 1);
         self.kept.mapped(self.count);
         self.link(arena);
         Ok(())

@@ -4,7 +4,8 @@
 //! the list of the current pool becomes that of the bin; then a partial pool becomes current.
 
 use super::class;
-use super::pool::{self, Block, Pool};
+use super::poison::poison;
+use super::pool::{self, Block, POOL, Pool};
 use std::ptr::{self, NonNull};
 
 /// What the blocks of a class come from.
@@ -37,6 +38,8 @@ impl Bin {
     pub(super) fn open(&mut self, pool: *mut Pool, class: usize) {
         self.pool = pool;
         self.fresh = pool::blocks(pool);
+        // SAFETY: the pool is this heap's, and nobody uses it.
+        unsafe { poison(self.fresh, POOL) };
         self.end = self.fresh.wrapping_add(pool::capacity(class) as usize * class::size_of(class));
     }
 
@@ -82,7 +85,7 @@ impl Bin {
     fn take_list(&mut self, list: *mut Block) -> Option<NonNull<u8>> {
         let block = NonNull::new(list)?;
         // SAFETY: what is in a list are free blocks of this heap.
-        self.list = unsafe { block.as_ref() }.next;
+        self.list = unsafe { Block::next(block) };
         Some(block.cast())
     }
 
@@ -100,7 +103,7 @@ impl Bin {
         let body = unsafe { Pool::body(self.pool) };
         let fresh = (self.end.addr() - self.fresh.addr()) / class::size_of(body.class());
         // SAFETY: what is in the list are free blocks of this heap.
-        let next = |block: &NonNull<Block>| NonNull::new(unsafe { block.as_ref() }.next);
+        let next = |block: &NonNull<Block>| NonNull::new(unsafe { Block::next(*block) });
         body.freed() + fresh + std::iter::successors(NonNull::new(self.list), next).count()
     }
 

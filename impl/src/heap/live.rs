@@ -66,6 +66,6 @@ impl Heap {
 /// Is this block one of these, which are free?
 fn in_list(first: *mut Block, block: *mut u8) -> bool {
     // SAFETY: what is in a list are free blocks, of a heap that does not change now.
-    let next = |block: &NonNull<Block>| NonNull::new(unsafe { block.as_ref() }.next);
+    let next = |block: &NonNull<Block>| NonNull::new(unsafe { Block::next(*block) });
     successors(NonNull::new(first), next).any(|free| free.addr().get() == block.addr())
 }

@@ -3,6 +3,8 @@
 //! An arena of a heap that has ended is put by for the next one, if none is yet: to come and go, it
 //! costs a hundred times what a small heap does with it. That is 1 MiB in the process at most.
 
+use super::arena::ARENA;
+use super::poison::{poison, unpoison};
 use crate::sync::plain::{AtomicPtr, Ordering};
 use std::ptr;
 
@@ -12,7 +14,12 @@ static BY: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// Memory for an arena, and whether it comes from the system: then it is zeroed.
 pub(super) fn take() -> Option<(*mut u8, bool)> {
     let by = BY.swap(ptr::null_mut(), Ordering::AcqRel);
-    if by.is_null() { Some((system::map()?, true)) } else { Some((by, false)) }
+    if by.is_null() {
+        return Some((system::map()?, true));
+    }
+    // SAFETY: nobody else has what was put by.
+    unsafe { unpoison(by, ARENA) };
+    Some((by, false))
 }
 
 /// Gives it back to the system.
@@ -21,8 +28,11 @@ pub(super) fn take() -> Option<(*mut u8, bool)> {
 ///
 /// `take` answered with it, and nobody uses it.
 pub(super) unsafe fn unmap(arena: *mut u8) {
-    // SAFETY: as this function's.
-    unsafe { system::unmap(arena) };
+    // SAFETY: as this function's. What comes to lie there next is not poisoned by this.
+    unsafe {
+        unpoison(arena, ARENA);
+        system::unmap(arena);
+    }
 }
 
 /// Puts it by.
@@ -31,10 +41,12 @@ pub(super) unsafe fn unmap(arena: *mut u8) {
 ///
 /// As above.
 pub(super) unsafe fn put_by(arena: *mut u8) {
+    // SAFETY: as this function's.
+    unsafe { poison(arena, ARENA) };
     let other = BY.swap(arena, Ordering::AcqRel);
     if !other.is_null() {
         // SAFETY: as this function's; nobody else has what was put by.
-        unsafe { system::unmap(other) };
+        unsafe { unmap(other) };
     }
 }
 
@@ -43,7 +55,7 @@ pub(super) fn release() {
     let by = BY.swap(ptr::null_mut(), Ordering::AcqRel);
     if !by.is_null() {
         // SAFETY: nobody else has what was put by.
-        unsafe { system::unmap(by) };
+        unsafe { unmap(by) };
     }
 }
 

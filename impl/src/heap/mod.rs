@@ -40,6 +40,8 @@
 //! | `large` | large blocks |
 //! | `live` | which blocks are live, exactly |
 //! | `resize` | blocks of another size |
+//! | `poison` | what AddressSanitizer knows of it |
+//! | `map` | what lies where |
 //! | `stats` | what a heap has, and what is left of it |
 
 mod arena;
@@ -48,7 +50,9 @@ mod class;
 mod kept;
 mod large;
 mod live;
+mod map;
 mod memory;
+mod poison;
 mod pool;
 mod resize;
 mod stats;
@@ -57,6 +61,7 @@ mod table;
 pub use arena::{ARENA, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
 pub use kept::KEPT;
+pub use map::{ArenaMap, PoolMap};
 pub use resize::ReallocError;
 pub use stats::{ClassStats, Leaks, Stats};
 
@@ -65,7 +70,6 @@ use arena::Arenas;
 use bin::Bin;
 use large::Large;
 use pool::{Block, Pool, Use};
-use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
 /// There is no memory for it. Nothing has changed.
@@ -134,12 +138,21 @@ impl Heap {
     #[inline]
     pub fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let Some(class) = class::of(size) else { return self.malloc_large(size) };
+        let block = self.take(class)?;
+        // SAFETY: it is a block of this heap, and so large.
+        unsafe { poison::unpoison(block.as_ptr(), size) };
+        Ok(block)
+    }
+
+    /// A block of this class.
+    #[inline]
+    fn take(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
         let bin = &mut self.bins[class];
         let Some(block) = NonNull::new(bin.list) else {
             return bin.next_fresh(class).map_or_else(|| self.malloc_more(class), Ok);
         };
         // SAFETY: what is in the list are free blocks of this heap.
-        bin.list = unsafe { block.as_ref() }.next;
+        bin.list = unsafe { Block::next(block) };
         Ok(block.cast())
     }
 
@@ -236,39 +249,6 @@ impl Heap {
         self.arenas.trim();
     }
 
-    /// What it has.
-    pub fn stats(&self) -> Stats {
-        let mut classes = BTreeMap::new();
-        for pool in self.arenas.pools() {
-            let class = pool.class();
-            let size = class::size_of(class);
-            let told = classes.entry(class).or_insert(ClassStats { size, ..ClassStats::default() });
-            let free = match pool.used_as() {
-                Use::Current => self.bins[class].idle(),
-                Use::Full | Use::Partial => pool.freed(),
-            };
-            told.pools += 1;
-            told.blocks += pool::capacity(class) as usize - free;
-        }
-        Stats {
-            classes: classes.into_values().collect(),
-            large_blocks: self.large.count(),
-            large_bytes: self.large.bytes(),
-            arenas: self.arenas.count(),
-            mapped: self.arenas.count() * ARENA,
-        }
-    }
-
-    /// Ends it, and tells what was not freed. Everything goes back to the system all the same, but
-    /// for one arena, which the next heap takes.
-    pub fn close(self) -> Leaks {
-        let classes = self.stats().classes;
-        let mut large = BTreeMap::new();
-        self.large.sizes().for_each(|size| *large.entry(size).or_insert(0) += 1);
-        let blocks = classes.iter().filter(|class| class.blocks > 0).map(|class| (class.size, class.blocks));
-        Leaks { blocks: blocks.collect(), large: large.into_iter().collect() }
-    }
-
     /// Makes the `nth` request to the system from now on fail, counted from 1; with 0, none. An
     /// arena is one, a large block, and a part of the table of arenas.
     pub fn fail_request(&mut self, nth: u64) {
@@ -286,7 +266,7 @@ impl Heap {
         unsafe {
             let body = Pool::body(pool);
             let block: *mut Block = block.cast();
-            (*block).next = body.list;
+            Block::free(block, class::size_of(body.class()), body.list);
             body.list = block;
             body.left -= 1;
             if body.left == 0 {

@@ -11,15 +11,49 @@
 
 use super::arena::{self, ARENA};
 use super::class;
+use super::poison::{poison, unpoison};
 use crate::sync::plain::{AtomicU64, Ordering};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// How large a pool is.
 pub(super) const POOL: usize = 1 << 14;
 
 /// A free block holds where the next one is.
 pub(super) struct Block {
-    pub(super) next: *mut Block,
+    next: *mut Block,
+}
+
+impl Block {
+    /// The one behind it in its list.
+    ///
+    /// # Safety
+    ///
+    /// It is a free block of the heap that calls.
+    #[inline]
+    pub(super) unsafe fn next(block: NonNull<Block>) -> *mut Block {
+        // SAFETY: as this function's.
+        unsafe {
+            unpoison(block.as_ptr().cast(), size_of::<Block>());
+            let next = block.as_ref().next;
+            poison(block.as_ptr().cast(), size_of::<Block>());
+            next
+        }
+    }
+
+    /// Puts a block of this size before this one; it is free from now on.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of the heap that calls, and nobody uses it.
+    #[inline]
+    pub(super) unsafe fn free(block: *mut Block, size: usize, next: *mut Block) {
+        // SAFETY: as this function's.
+        unsafe {
+            unpoison(block.cast(), size_of::<Block>());
+            (*block).next = next;
+            poison(block.cast(), size);
+        }
+    }
 }
 
 /// What a pool is in use for.

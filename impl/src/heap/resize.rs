@@ -4,7 +4,8 @@
 //! quarters of it will be in use. A large block is the system's allocator's affair, and stays
 //! large even if a pool has blocks for the new size.
 
-use super::{FreeError, Heap, OutOfMemory, allows, class, pool, table};
+use super::{FreeError, Heap, OutOfMemory, allows, class, poison, pool, table};
+use poison::{poison, unpoison};
 use pool::Pool;
 use std::ptr::NonNull;
 
@@ -51,12 +52,18 @@ impl Heap {
             class::size_of(Pool::body(pool).class())
         };
         if stays(has, size) {
+            // SAFETY: it is live, and so large.
+            unsafe {
+                poison(block, has);
+                unpoison(block, size);
+            }
             return Ok(old);
         }
         let new = self.malloc(size)?;
         // SAFETY: both have so many bytes, and the new one was nobody's; the rest is as this
         // function's.
         unsafe {
+            unpoison(block, has);
             new.copy_from_nonoverlapping(old, size.min(has));
             self.push(pool, block);
         }

@@ -1,5 +1,8 @@
 //! What a heap has, and what is left of it at its end.
 
+use super::Heap;
+use super::arena::ARENA;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The blocks of a size class.
@@ -26,6 +29,37 @@ pub struct Stats {
     pub arenas: usize,
     /// Bytes that are mapped for arenas.
     pub mapped: usize,
+}
+
+impl Heap {
+    /// What it has.
+    pub fn stats(&self) -> Stats {
+        let mut classes = BTreeMap::new();
+        let arenas = self.map();
+        for pool in arenas.iter().flat_map(|arena| &arena.pools).flatten() {
+            let size = pool.size;
+            let class = classes.entry(size).or_insert(ClassStats { size, ..ClassStats::default() });
+            class.pools += 1;
+            class.blocks += pool.blocks;
+        }
+        Stats {
+            classes: classes.into_values().collect(),
+            large_blocks: self.large.count(),
+            large_bytes: self.large.bytes(),
+            arenas: arenas.len(),
+            mapped: arenas.len() * ARENA,
+        }
+    }
+
+    /// Ends it, and tells what was not freed. Everything goes back to the system all the same, but
+    /// for one arena, which the next heap takes.
+    pub fn close(self) -> Leaks {
+        let classes = self.stats().classes;
+        let mut large = BTreeMap::new();
+        self.large.sizes().for_each(|size| *large.entry(size).or_insert(0) += 1);
+        let blocks = classes.iter().filter(|class| class.blocks > 0).map(|class| (class.size, class.blocks));
+        Leaks { blocks: blocks.collect(), large: large.into_iter().collect() }
+    }
 }
 
 impl Stats {
