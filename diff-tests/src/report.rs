@@ -32,6 +32,8 @@ pub struct Report {
     pub designs: Vec<DesignReport>,
     /// What was done in lockstep.
     pub lockstep: Vec<RowReport>,
+    /// How many reference counts were looked at.
+    pub counts: u64,
     /// The seeded faults.
     pub canaries: Vec<CanaryReport>,
     /// What a real CPython did.

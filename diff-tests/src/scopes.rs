@@ -170,7 +170,7 @@ pub fn contradiction(
 }
 
 /// The kinds of calls that are over as soon as they begin.
-const ONE_LABEL: [OpKind; 15] = [
+const ONE_LABEL: [OpKind; 22] = [
     OpKind::ThreadStateNew,
     OpKind::ThreadStateBind,
     OpKind::ThreadStateDelete,
@@ -186,6 +186,13 @@ const ONE_LABEL: [OpKind; 15] = [
     OpKind::SetNotRunningMain,
     OpKind::Fork,
     OpKind::Exec,
+    OpKind::AllocatedBlocks,
+    OpKind::GlobalAllocatedBlocks,
+    OpKind::SetRefCnt,
+    OpKind::SetImmortal,
+    OpKind::PassRef,
+    OpKind::RefTotal,
+    OpKind::GlobalRefTotal,
 ];
 
 /// Why calls of these two kinds are not seen under way at the same time; `None` if they are.

@@ -105,6 +105,7 @@ impl Runtime {
     /// The thread cannot make this move now; the state is untouched.
     pub fn apply(&mut self, d: &Design, grain: Grain, mv: &Move) -> Result<Outcome, BadMove> {
         self.possible(mv)?;
+        let before = d.mutant.map(|_| *self);
         let (h, prefer) = (mv.thread(), mv.prefer());
         let mut outcome = match mv {
             Move::Start(start) => self.start(d, start),
@@ -115,6 +116,9 @@ impl Runtime {
         };
         while outcome == Outcome::Running && fuses(grain, d, &self.thread(h).top()) {
             outcome = self.advance(d, h, prefer, false);
+        }
+        if let (Some(Mutant::Forget(book)), Some(before)) = (d.mutant, before) {
+            book.restore(&before, self);
         }
         Ok(outcome)
     }
@@ -248,9 +252,8 @@ impl Runtime {
                 self.lose_signals(&before, parking);
                 flow
             }
-            Some(Mutant::SkipEffect(_) | Mutant::AnswerAt(_) | Mutant::DropGuard(_)) | None => {
-                self.label(d, h, prefer, expired, label)
-            }
+            Some(Mutant::SkipEffect(_) | Mutant::AnswerAt(_) | Mutant::DropGuard(_) | Mutant::Forget(_))
+            | None => self.label(d, h, prefer, expired, label),
         };
         self.settle(h, depth, flow)
     }

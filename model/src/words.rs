@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use cloister_specs::{Phase, StatusBits};
+use cloister_specs::{NONE, Phase, StatusBits};
 
 use crate::label::{Asked, Label, Pass, Run};
 use crate::machine::Outcome;
 use crate::ring::Ring;
-use crate::runtime::{Gil, Interp, Runtime, Started, Thread, Tstate};
+use crate::runtime::{Block, Class, Gil, Interp, Object, Runtime, Started, Thread, Totals, Tstate};
 
 fn or_null<T: Display>(id: Option<T>) -> String {
     id.map_or("NULL".to_string(), |id| id.to_string())
@@ -241,6 +241,58 @@ impl Display for Tstate {
     }
 }
 
+impl Display for Block {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.owner {
+            Some(i) => write!(f, "of the heap of interpreter {i}")?,
+            None => f.write_str("of no heap")?,
+        }
+        match self.class {
+            Class::Small(n) => write!(f, ", {} bytes", 16 * u16::from(n)),
+            Class::Large => f.write_str(", large"),
+        }
+    }
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.owner {
+            Some(i) => write!(f, "of the heap of interpreter {i}")?,
+            None => f.write_str("static")?,
+        }
+        write!(f, ", refcnt {}", self.refcnt)?;
+        for (i, n) in self.away.iter().enumerate().filter(|(_, n)| **n > 0) {
+            write!(f, ", {n} held by interpreter {i}")?;
+        }
+        f.write_str(if self.was_immortal { ", immortal" } else { "" })
+    }
+}
+
+/// What is not 0.
+impl Display for Totals {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let told = [
+            ("blocks", self.blocks),
+            ("left by heaps", self.leaks),
+            ("left by lives", self.last_final),
+            ("references", self.all_refs),
+            ("counted together", self.refs),
+            ("counted by the ended", self.ref_leaks),
+            ("by earlier lives", self.ref_last_final),
+            ("by the unaware", self.legacy),
+        ];
+        let mut told: Vec<String> =
+            told.iter().filter(|(_, n)| *n != 0).map(|(what, n)| format!("{what} {n}")).collect();
+        if self.abandoned {
+            told.push("an arena is abandoned".into());
+        }
+        if self.dangling {
+            told.push("a reference dangles".into());
+        }
+        f.write_str(&told.join(", "))
+    }
+}
+
 impl Display for Runtime {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut lines = String::new();
@@ -258,6 +310,15 @@ impl Display for Runtime {
         }
         for t in Runtime::tstate_ids().filter(|t| self.listed(*t)) {
             writeln!(lines, "{t}: {}", self.tstate(t))?;
+        }
+        for b in Runtime::block_ids().filter(|b| self.block_live(*b)) {
+            writeln!(lines, "{b}: {}", self.block(b))?;
+        }
+        for o in Runtime::object_ids().filter(|o| self.object_live(*o) && *o != NONE) {
+            writeln!(lines, "{o}: {}", self.object(o))?;
+        }
+        if self.totals != Totals::default() {
+            writeln!(lines, "totals: {}", self.totals)?;
         }
         if self.pending_main != Ring::EMPTY {
             writeln!(lines, "main thread {}{}", self.main_thread, self.pending_main)?;

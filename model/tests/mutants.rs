@@ -1,7 +1,7 @@
 //! Faults in the model itself are caught, each by a named rule.
 
 use cloister_model::check::{Bounds, Scope, shortest};
-use cloister_model::mutant::Mutant;
+use cloister_model::mutant::{Book, Mutant};
 use cloister_model::rules::{Step, broken_by};
 use cloister_model::{Design, Grain, Runtime};
 use cloister_specs::OpKind::{self, *};
@@ -118,6 +118,37 @@ const OUTSIDE: [OpKind; 8] = [
 ];
 const FORKING: [OpKind; 4] = [NewInterpreterFromConfig, ThreadStateSwap, StartThread, Fork];
 
+const BLOCKS: [OpKind; 8] = [
+    NewInterpreterFromConfig,
+    EndInterpreter,
+    ThreadStateSwap,
+    Malloc,
+    Realloc,
+    Free,
+    AllocatedBlocks,
+    GlobalAllocatedBlocks,
+];
+const OBJECTS: [OpKind; 8] = [
+    NewInterpreterFromConfig,
+    ThreadStateSwap,
+    ObjectNew,
+    IncRef,
+    DecRef,
+    SetImmortal,
+    ClearImmortal,
+    PassRef,
+];
+const TOTALS: [OpKind; 8] = [
+    NewInterpreterFromConfig,
+    EndInterpreter,
+    ThreadStateSwap,
+    Initialize,
+    Finalize,
+    ObjectNew,
+    IncRef,
+    GlobalRefTotal,
+];
+
 caught_among! {
     a_legacy_creation_that_answers_too_early: Mutant::AnswerAt("CreateLive") => Life17 among [NewInterpreter];
     deleting_a_current_that_is_none: Mutant::DropGuard(Rule::Tls21) => Tls21 among ACQUIRING;
@@ -157,4 +188,30 @@ caught_among! {
     destroying_with_nothing_current: Mutant::DropGuard(Rule::Id12) => Id12 among OUTSIDE;
     saying_it_for_another: Mutant::DropGuard(Rule::Id13) => Id13 among OUTSIDE;
     forking_with_nothing_current: Mutant::DropGuard(Rule::Fork5) => Fork5 among FORKING;
+    allocating_with_nothing_current: Mutant::DropGuard(Rule::Mem3) => Mem3 among BLOCKS;
+    freeing_in_another_heap: Mutant::DropGuard(Rule::Mem4) => Mem4 among BLOCKS;
+    freeing_in_another_domain: Mutant::DropGuard(Rule::Mem5) => Mem5 among BLOCKS;
+    freeing_twice: Mutant::DropGuard(Rule::Mem6) => Mem6 among BLOCKS;
+    counting_where_there_is_no_heap: Mutant::DropGuard(Rule::Mem10) => Mem10 among BLOCKS;
+    counting_beside_another_thread: Mutant::DropGuard(Rule::Mem15) => Mem15 among
+        [NewInterpreterFromConfig, ThreadStateNew, ThreadStateBind, RestoreThread, AllocatedBlocks];
+    a_heap_that_gives_nothing: Mutant::SkipEffect("HeapWork") => Mem2 among BLOCKS;
+    blocks_that_are_not_noted: Mutant::Forget(Book::Blocks) => Mem2 among BLOCKS;
+    large_blocks_that_are_not_counted: Mutant::Forget(Book::RawBlocks) => Mem7 among BLOCKS;
+    what_a_heap_left_forgotten: Mutant::Forget(Book::Leaks) => Mem12 among BLOCKS;
+    what_a_life_left_forgotten: Mutant::Forget(Book::LastFinal) => Mem12 among
+        [Initialize, Finalize, Malloc, GlobalAllocatedBlocks];
+    making_an_object_with_nothing_current: Mutant::DropGuard(Rule::Ref1) => Ref1 among OBJECTS;
+    using_the_deallocated: Mutant::DropGuard(Rule::Ref2) => Ref2 among OBJECTS;
+    using_it_in_another_heap: Mutant::DropGuard(Rule::Ref3) => Ref3 among OBJECTS;
+    passing_it_to_another_heap: Mutant::DropGuard(Rule::Ref4) => Ref4 among OBJECTS;
+    clearing_what_is_mortal: Mutant::DropGuard(Rule::Ref9) => Ref9 among OBJECTS;
+    a_count_that_is_not_written: Mutant::SkipEffect("RefStore") => Ref10 among OBJECTS;
+    a_total_that_is_not_written: Mutant::SkipEffect("TotalStore") => Ref10 among OBJECTS;
+    objects_that_are_not_noted: Mutant::Forget(Book::Objects) => Mem2 among OBJECTS;
+    counts_that_are_forgotten: Mutant::Forget(Book::Refcnts) => Ref5 among OBJECTS;
+    totals_that_are_forgotten: Mutant::Forget(Book::RefTotals) => Ref10 among OBJECTS;
+    the_total_of_the_ended_forgotten: Mutant::Forget(Book::RefLeaks) => Ref11 among TOTALS;
+    that_of_earlier_lives_forgotten: Mutant::Forget(Book::RefLastFinal) => Ref11 among TOTALS;
+    what_the_unaware_count_forgotten: Mutant::Forget(Book::Legacy) => Ref11 among TOTALS;
 }

@@ -5,6 +5,7 @@
 //! as it is declared. To add one, implement [`Stage`] and list it in [`stages`].
 
 mod canaries;
+mod counts;
 mod cpython;
 mod designs;
 mod lockstep;
@@ -55,6 +56,7 @@ pub fn stages() -> Vec<Box<dyn Stage>> {
         Box::new(designs::Designs),
         Box::new(rules::Rules),
         Box::new(lockstep::Lockstep),
+        Box::new(counts::Counts),
         Box::new(canaries::Canaries),
         Box::new(cpython::Cpython),
     ]

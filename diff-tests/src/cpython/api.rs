@@ -80,9 +80,11 @@ macro_rules! functions {
     };
 }
 
+mod heap;
 mod objects;
 mod start;
 
+pub use heap::{ArenaAllocator, LANDMARK};
 pub use objects::Method;
 
 functions! {
@@ -158,6 +160,11 @@ pub struct Api {
     /// `_PyThreadState_DeleteExcept`; 3.13 keeps it to itself.
     delete_except: Option<unsafe extern "C" fn(Address)>,
     objects: objects::Functions,
+    heap: heap::Functions,
+    /// `_Py_NoneStruct`.
+    none: Address,
+    /// `PyBaseObject_Type`.
+    base_type: Address,
 }
 
 type AddPending = unsafe extern "C" fn(Address, PendingFunction, *mut c_void, c_int) -> c_int;
@@ -269,7 +276,10 @@ impl Api {
         // SAFETY: `void _PyThreadState_DeleteExcept(PyThreadState *)`.
         let delete_except = unsafe { symbol(&library, &[c"_PyThreadState_DeleteExcept"]) }.ok();
         let objects = objects::Functions::load(&library)?;
-        Ok(Api { library, f, bind, add_pending, delete_except, objects })
+        let heap = heap::Functions::load(&library)?;
+        let none = heap::address_of(&library, c"_Py_NoneStruct")?;
+        let base_type = heap::address_of(&library, c"PyBaseObject_Type")?;
+        Ok(Api { library, f, bind, add_pending, delete_except, objects, heap, none, base_type })
     }
 
     /// `Py_GetVersion`, of a library that need not have all of the rest.

@@ -7,6 +7,7 @@
 use super::{
     beyond::Beyond,
     child::{Child, child},
+    heaps::Heaps,
     interpose, look, memory,
     perform::{self, Outcome},
     slots::Slots,
@@ -84,6 +85,8 @@ pub struct Run {
     pub threads: Vec<Logical>,
     /// Addresses by slot.
     pub slots: Slots,
+    /// Blocks and objects by slot, and what is counted.
+    pub heaps: Heaps,
     prefer: ThreadId,
     patience_seconds: u32,
     orders: File,
@@ -132,6 +135,7 @@ pub fn live(threads: u8, patience_seconds: u32, orders: File, answers: File) -> 
     *lock() = Some(Run {
         threads,
         slots: Slots::default(),
+        heaps: Heaps::default(),
         prefer: ThreadId(0),
         patience_seconds,
         orders,

@@ -1,7 +1,7 @@
 //! Calls that no operation stands for: what witnesses need beside them. Each answers a
 //! short text.
 
-use super::{api::Api, baton, fork, os_threads, pending};
+use super::{api::Api, arenas, baton, fork, os_threads, pending};
 use cloister_specs::{InterpId, Reply, TstateId};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ pub enum Beyond {
     FailThread,
     /// Let the OS threads that Python code has started run, and wait for their end.
     JoinThreads,
+    /// How many arenas are mapped more than at the first such call.
+    Arenas,
 }
 
 /// Makes the call in the calling thread.
@@ -65,5 +67,6 @@ pub fn perform(api: &Api, call: &Beyond) -> Result<String, String> {
             os_threads::join();
             "joined".into()
         }
+        Beyond::Arenas => arenas::mapped(api).to_string(),
     })
 }

@@ -6,7 +6,8 @@ use super::{
     find::Version,
     functions, interpose,
     layout::Layout,
-    memory, os_threads, trap,
+    local::Counters,
+    memory, os_threads, references, trap,
     wire::{self, Answer, Freed, Gone, Hello, Order},
 };
 use std::{
@@ -40,6 +41,8 @@ pub struct Child {
     pub version: Version,
     /// Its structs.
     pub layout: Layout,
+    /// What counts its blocks, or why that is not there.
+    pub counters: Result<Counters, String>,
     /// Where it lies in the file system.
     pub path: PathBuf,
     /// The first thread state of the main interpreter, which is part of it.
@@ -90,7 +93,11 @@ fn serve(path: &Path) -> io::Result<()> {
     unsafe { libc::alarm(START_SECONDS) };
     let hello = match load(path) {
         Ok(child) => {
-            let hello = Hello { version: child.version, shows_gils: child.layout.gils };
+            let hello = Hello {
+                version: child.version,
+                shows_gils: child.layout.gils,
+                counts_blocks: child.counters.is_ok(),
+            };
             let _ = CHILD.set(child);
             Answer::Hello(hello)
         }
@@ -160,7 +167,8 @@ fn load(path: &Path) -> Result<Child, String> {
     let main_tstate = api.current();
     memory::install(api, layout.initial_thread)?;
     keep_breaker_quiet(api)?;
-    Ok(Child { api, version, layout, path: path.to_path_buf(), main_tstate })
+    let counters = Counters::find(api, path);
+    Ok(Child { api, version, layout, counters, path: path.to_path_buf(), main_tstate })
 }
 
 /// Initializes CPython, for the first time or again, with what faults and operations need in it.
@@ -191,6 +199,7 @@ impl Life<'_> {
     fn live(&self) -> ! {
         trap::install(child().layout);
         memory::set_freed(self.freed);
+        references::begin(child().api);
         match (self.orders.try_clone(), self.answers.try_clone()) {
             (Ok(orders), Ok(answers)) => baton::live(self.threads, self.patience_seconds, orders, answers),
             (Err(e), _) | (_, Err(e)) => trap::die(format_args!("no descriptors are left: {e}")),

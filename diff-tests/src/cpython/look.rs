@@ -19,6 +19,7 @@ pub fn follow(run: &mut Run) -> Result<(), String> {
         // Finalizing deletes the slots of all threads; what a thread sees is from its last stop.
         run.threads.iter_mut().for_each(|t| t.gilstate = 0);
     }
+    run.heaps.follow(&interps);
     run.slots.follow(&interps, &tstates)
 }
 

@@ -1,8 +1,8 @@
 //! The raw-domain allocator that runs under CPython.
 //!
-//! It passes everything on, except for two things. While a creation is *planned*,
+//! It passes everything on, except for three things. While a creation is *planned*,
 //! the allocation of its interpreter or thread state is placed in a region, or
-//! fails. And what is freed in a region stays there, out of use.
+//! fails. What is freed in a region stays there, out of use. And there may be no memory.
 
 use super::{
     api::{Address, Api, Domain, RawAllocator},
@@ -41,6 +41,8 @@ pub struct Plan {
 
 static PLAN: Mutex<Plan> = Mutex::new(Plan { interp: None, tstate: None });
 static PLANNED: AtomicBool = AtomicBool::new(false);
+/// There is none: what asks for some is answered NULL.
+static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 static POISONS: AtomicBool = AtomicBool::new(false);
 /// What fresh memory is filled with, or [`NOT_FILLED`].
 static FILL: AtomicU16 = AtomicU16::new(NOT_FILLED);
@@ -67,6 +69,11 @@ pub fn prepare(next: Plan) {
 /// Forgets what is left of the plan.
 pub fn forget_plan() {
     PLANNED.store(false, Relaxed);
+}
+
+/// Is there no more memory, from now on?
+pub fn exhaust(exhausted: bool) {
+    EXHAUSTED.store(exhausted, Relaxed);
 }
 
 /// What becomes of freed memory from now on.
@@ -139,6 +146,9 @@ fn below() -> &'static RawAllocator {
 }
 
 unsafe extern "C" fn malloc(context: *mut c_void, bytes: usize) -> *mut c_void {
+    if EXHAUSTED.load(Relaxed) {
+        return std::ptr::null_mut();
+    }
     // SAFETY: passed on as it came.
     let fresh = unsafe { (below().malloc)(context, bytes) };
     if let Ok(byte) = u8::try_from(FILL.load(Relaxed))
@@ -151,6 +161,9 @@ unsafe extern "C" fn malloc(context: *mut c_void, bytes: usize) -> *mut c_void {
 }
 
 unsafe extern "C" fn calloc(context: *mut c_void, count: usize, bytes: usize) -> *mut c_void {
+    if EXHAUSTED.load(Relaxed) {
+        return std::ptr::null_mut();
+    }
     LAST_CALLOC_BYTES.store(bytes, Relaxed);
     match planned(count.saturating_mul(bytes)) {
         Some(address) => address as *mut c_void,
@@ -160,6 +173,9 @@ unsafe extern "C" fn calloc(context: *mut c_void, count: usize, bytes: usize) ->
 }
 
 unsafe extern "C" fn realloc(context: *mut c_void, at: *mut c_void, bytes: usize) -> *mut c_void {
+    if EXHAUSTED.load(Relaxed) {
+        return std::ptr::null_mut();
+    }
     // SAFETY: passed on as it came; interpreters and thread states are never resized.
     unsafe { (below().realloc)(context, at, bytes) }
 }

@@ -21,26 +21,32 @@
 //! `child`, `baton` and `perform` use runs in the child only. Linux only: the child
 //! needs `fork`, `memfd_create`, and glibc's symbol versions.
 
+mod allocate;
 mod api;
+mod arenas;
 mod baton;
 mod beyond;
 mod child;
 mod configs;
 mod corpus;
 
+mod exhausted;
 mod faults;
 mod find;
 mod fork;
 mod fork_child;
 mod functions;
+mod heaps;
 mod interpose;
 mod layout;
 mod lifecycle;
+mod local;
 mod look;
 mod memory;
 mod os_threads;
 mod pending;
 mod perform;
+mod references;
 mod region;
 mod script;
 mod slots;

@@ -75,6 +75,11 @@ impl Cpython {
         self.hello.version
     }
 
+    /// Can its blocks be counted?
+    pub fn counts_blocks(&self) -> bool {
+        self.hello.counts_blocks
+    }
+
     /// What becomes of freed memory in the runs to come.
     pub fn set_freed(&mut self, freed: Freed) {
         self.freed = freed;

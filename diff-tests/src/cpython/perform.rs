@@ -1,6 +1,7 @@
 //! Performing operations through the C API.
 
 use super::{
+    allocate,
     api::{Address, Api, RawConfig},
     baton::{self, Task},
     beyond,
@@ -8,7 +9,7 @@ use super::{
     configs::{self, Created},
     faults, interpose, lifecycle, look,
     memory::{self, Allot, Plan},
-    pending,
+    pending, references,
     slots::Slots,
     trap,
 };
@@ -203,8 +204,14 @@ fn call(api: &Api, me: ThreadId, start: Start) -> Result<Outcome, String> {
             Reply::Ran { calls: pending::ran().0, failed }
         }
         other => {
-            let called = lifecycle::call(api, me, start)?;
-            return called.ok_or_else(|| format!("{other} is no call of CPython's"));
+            if let Some(called) = lifecycle::call(api, me, start)? {
+                return Ok(called);
+            }
+            let called = match allocate::call(api, &other)? {
+                Some(reply) => Some(reply),
+                None => references::call(api, &other)?,
+            };
+            called.ok_or_else(|| format!("{other} is no call of CPython's"))?
         }
     }))
 }

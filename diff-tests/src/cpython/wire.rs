@@ -74,6 +74,8 @@ pub struct Hello {
     pub version: Version,
     /// Are the structs of the GIL where they are expected?
     pub shows_gils: bool,
+    /// Are the functions there that count blocks? A stripped file keeps them to itself.
+    pub counts_blocks: bool,
 }
 
 /// How a run process ended.

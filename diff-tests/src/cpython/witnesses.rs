@@ -3,9 +3,11 @@
 //! in the one thing that matters and does not show it.
 
 mod borrowing;
+mod counts;
 mod creation;
 mod fork;
 mod gilstate;
+mod heaps;
 mod list;
 mod listed;
 mod memory;

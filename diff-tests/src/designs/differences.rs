@@ -8,7 +8,7 @@ use cloister_model::design::Knob;
 use std::fmt::Write;
 
 /// What is left out, and why.
-const LEFT_OUT: [(&str, &str); 17] = [
+const LEFT_OUT: [(&str, &str); 24] = [
     (
         "The nine locks of the runtime, and their allocation",
         "Locks of the standard library need no allocation that could fail.",
@@ -23,7 +23,7 @@ const LEFT_OUT: [(&str, &str); 17] = [
     ),
     (
         "`on_delete`, contents of a thread state",
-        "There is nothing in a thread state yet that would have to be released: that comes with objects.",
+        "There is nothing in a thread state that would have to be released.",
     ),
     ("The bit `finalized`", "A deleted thread state cannot be looked at."),
     ("The thread id and native id of an unbound thread state", "Nobody reads them."),
@@ -56,6 +56,32 @@ const LEFT_OUT: [(&str, &str); 17] = [
         "They belong to areas that are not there yet.",
     ),
     (
+        "How obmalloc keeps its pools and arenas: lists by free pools, the finger table, the radix tree of each heap",
+        "Ours has other lists, and one table for the process. What can be seen is the same: which blocks are counted, \
+         and whether arenas go back.",
+    ),
+    (
+        "Debug hooks: forbidden bytes, serial numbers, the domain in front of a block",
+        "A handle of the raw face knows its domain, and the heap knows which blocks are live.",
+    ),
+    ("`PyMem_SetAllocator`, `PYTHONMALLOC`", "A heap is what it is; failures are injected."),
+    (
+        "Deallocating `None`, a small int or an interned string makes it immortal again",
+        "Aware clients bring an immortal count back before it gets there.",
+    ),
+    (
+        "`_Py_NewReference` over an immortal count; headers of static objects of extension modules",
+        "An object of ours is made once; extension modules belong to the area IMP.",
+    ),
+    (
+        "Interned strings: which are immortal, and what becomes of them at an end",
+        "They belong to the area INT.",
+    ),
+    (
+        "References of the type cache that are counted late, keys of dicts that are counted",
+        "They belong to later areas.",
+    ),
+    (
         "`PyInterpreterState_Delete` and `PyInterpreterState_Clear` by themselves",
         "They are steps of an end here, and no calls.",
     ),
@@ -77,7 +103,7 @@ implementation obeys ours alone; `model(cpython_3_12_1)` is compared with CPytho
 ";
 
 const LEFT_OUT_INTRO: &str = "
-## What is left out of the lifecycle core
+## What is left out of the lifecycle, of memory and of references
 
 | what | why |
 | --- | --- |

@@ -5,7 +5,7 @@ use super::judge::Judged;
 use cloister_model::check::{Bounds, Scope, Verdict};
 use cloister_model::design::{Gils, Knob};
 use cloister_model::{Design, Grain, admissible};
-use cloister_specs::{Fault, InterpreterConfig, OpKind, PendingCall, Rule};
+use cloister_specs::{Client, Fault, InterpreterConfig, OpKind, PendingCall, Rule};
 
 /// One design to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,13 @@ fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
         ("thread-start", _, _) => Bounds::new(2, 1, 3),
         ("head-tstate", _, _) => TWO_INTERPRETERS,
         ("gilstate-check" | "legacy-creation" | "id-order" | "fork-clear" | "fork-in-sub", _, _) => CREATION,
+        ("arenas" | "cross-refs", _, _) => CREATION,
+        ("block-totals" | "immortality" | "legacy-total", _, _) => Bounds::new(1, 1, 1),
+        (
+            "obmalloc" | "free-goes-to" | "foreign-free" | "counting" | "none" | "counts" | "ref-total",
+            _,
+            _,
+        ) => TWO_INTERPRETERS,
         // An address is used again while two threads wait.
         ("last-holder", _, GilMode::Shared) => Bounds::new(3, 2, 3),
         _ => WIDE,
@@ -110,6 +117,44 @@ fn calls(knob: &str) -> Option<&'static [OpKind]> {
             ThreadStateBind,
             Fork,
         ],
+        "obmalloc" | "free-goes-to" | "foreign-free" => &[
+            NewInterpreterFromConfig,
+            EndInterpreter,
+            ThreadStateSwap,
+            Malloc,
+            Realloc,
+            Free,
+            AllocatedBlocks,
+        ],
+        "arenas" => &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, Malloc, Free],
+        "block-totals" => &[Initialize, Finalize, Malloc, Free, GlobalAllocatedBlocks],
+        "counting" => &[
+            NewInterpreterFromConfig,
+            ThreadStateSwap,
+            SaveThread,
+            AllocatedBlocks,
+            GlobalAllocatedBlocks,
+            RefTotal,
+            GlobalRefTotal,
+        ],
+        "none" => &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, IncRef, DecRef],
+        "immortality" => &[ObjectNew, SetRefCnt, IncRef, DecRef, SetImmortal, ClearImmortal],
+        "counts" | "cross-refs" => {
+            &[NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, ObjectNew, IncRef, DecRef, PassRef]
+        }
+        "ref-total" => &[
+            NewInterpreterFromConfig,
+            EndInterpreter,
+            ThreadStateSwap,
+            Initialize,
+            Finalize,
+            ObjectNew,
+            IncRef,
+            DecRef,
+            RefTotal,
+            GlobalRefTotal,
+        ],
+        "legacy-total" => &[Initialize, Finalize, IncRef, DecRef, GlobalRefTotal],
         _ => return None,
     })
 }
@@ -137,6 +182,10 @@ pub fn showing(scope: Scope, knobs: &[&str]) -> Scope {
     if knobs.contains(&"legacy-creation") {
         faults.push(Some(Fault::MainInit));
     }
+    let mut clients = vec![Client::Aware];
+    if knobs.contains(&"immortality") || knobs.contains(&"legacy-total") {
+        clients.push(Client::Unaware);
+    }
     Scope {
         ops,
         configs,
@@ -145,6 +194,9 @@ pub fn showing(scope: Scope, knobs: &[&str]) -> Scope {
         queued: if knobs.contains(&"finish-pending") { 2 } else { 1 },
         ensures: 1,
         spurious: false,
+        blocks: if knobs.contains(&"ref-total") { 2 } else { 1 },
+        refs: 1,
+        clients,
         ..scope
     }
 }
@@ -220,6 +272,10 @@ impl Row {
             ) => &["FIN"],
             Some("head-tstate" | "destroy-check" | "id-order") => &["ID"],
             Some("fork-clear" | "fork-in-sub") => &["FORK"],
+            Some("obmalloc" | "free-goes-to" | "foreign-free" | "arenas" | "block-totals" | "counting") => {
+                &["MEM"]
+            }
+            Some("none" | "immortality" | "counts" | "cross-refs" | "ref-total" | "legacy-total") => &["REF"],
             Some(_) => &["GIL"],
         }
     }

@@ -54,7 +54,22 @@ const fn beginning(kind: OpKind) -> Beginning {
         | OpKind::InterpreterIdDecref
         | OpKind::SetNotRunningMain
         | OpKind::Fork
-        | OpKind::Exec => Beginning::Told,
+        | OpKind::Exec
+        | OpKind::Malloc
+        | OpKind::Calloc
+        | OpKind::Realloc
+        | OpKind::Free
+        | OpKind::AllocatedBlocks
+        | OpKind::GlobalAllocatedBlocks
+        | OpKind::ObjectNew
+        | OpKind::SetRefCnt
+        | OpKind::IncRef
+        | OpKind::DecRef
+        | OpKind::SetImmortal
+        | OpKind::ClearImmortal
+        | OpKind::PassRef
+        | OpKind::RefTotal
+        | OpKind::GlobalRefTotal => Beginning::Told,
     }
 }
 

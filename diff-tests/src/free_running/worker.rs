@@ -111,7 +111,22 @@ impl<'a, F: Face> Worker<'a, F> {
                 | OpKind::SetNotRunningMain
                 | OpKind::DestroyInterpreter
                 | OpKind::Fork
-                | OpKind::Exec => false,
+                | OpKind::Exec
+                | OpKind::Malloc
+                | OpKind::Calloc
+                | OpKind::Realloc
+                | OpKind::Free
+                | OpKind::AllocatedBlocks
+                | OpKind::GlobalAllocatedBlocks
+                | OpKind::ObjectNew
+                | OpKind::SetRefCnt
+                | OpKind::IncRef
+                | OpKind::DecRef
+                | OpKind::SetImmortal
+                | OpKind::ClearImmortal
+                | OpKind::PassRef
+                | OpKind::RefTotal
+                | OpKind::GlobalRefTotal => false,
             };
             if made {
                 return;
@@ -171,7 +186,22 @@ impl<'a, F: Face> Worker<'a, F> {
             | OpKind::SetNotRunningMain
             | OpKind::DestroyInterpreter
             | OpKind::Fork
-            | OpKind::Exec => false,
+            | OpKind::Exec
+            | OpKind::Malloc
+            | OpKind::Calloc
+            | OpKind::Realloc
+            | OpKind::Free
+            | OpKind::AllocatedBlocks
+            | OpKind::GlobalAllocatedBlocks
+            | OpKind::ObjectNew
+            | OpKind::SetRefCnt
+            | OpKind::IncRef
+            | OpKind::DecRef
+            | OpKind::SetImmortal
+            | OpKind::ClearImmortal
+            | OpKind::PassRef
+            | OpKind::RefTotal
+            | OpKind::GlobalRefTotal => false,
         };
         let listed = registry.tstates.iter().filter(|k| wild || sensible(k)).map(|k| k.tstate);
         let dead = registry.dead_tstates.iter().copied().filter(|_| wild);
@@ -237,7 +267,22 @@ impl<'a, F: Face> Worker<'a, F> {
             | OpKind::SetNotRunningMain
             | OpKind::DestroyInterpreter
             | OpKind::Fork
-            | OpKind::Exec => {}
+            | OpKind::Exec
+            | OpKind::Malloc
+            | OpKind::Calloc
+            | OpKind::Realloc
+            | OpKind::Free
+            | OpKind::AllocatedBlocks
+            | OpKind::GlobalAllocatedBlocks
+            | OpKind::ObjectNew
+            | OpKind::SetRefCnt
+            | OpKind::IncRef
+            | OpKind::DecRef
+            | OpKind::SetImmortal
+            | OpKind::ClearImmortal
+            | OpKind::PassRef
+            | OpKind::RefTotal
+            | OpKind::GlobalRefTotal => {}
         }
     }
 

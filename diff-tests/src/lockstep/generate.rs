@@ -8,6 +8,8 @@ use cloister_specs::{
 };
 use fastrand::Rng;
 
+mod memory;
+
 /// Is this call left out, for this thread in this state?
 pub type LeftOut = fn(&Design, &Runtime, ThreadId, &Op) -> bool;
 
@@ -99,6 +101,21 @@ const WEIGHTS: [(OpKind, u32); OpKind::ALL.len()] = [
     (OpKind::DestroyInterpreter, 4),
     (OpKind::Fork, 1),
     (OpKind::Exec, 1),
+    (OpKind::Malloc, 8),
+    (OpKind::Calloc, 3),
+    (OpKind::Realloc, 5),
+    (OpKind::Free, 8),
+    (OpKind::AllocatedBlocks, 3),
+    (OpKind::GlobalAllocatedBlocks, 3),
+    (OpKind::ObjectNew, 6),
+    (OpKind::SetRefCnt, 2),
+    (OpKind::IncRef, 6),
+    (OpKind::DecRef, 7),
+    (OpKind::SetImmortal, 2),
+    (OpKind::ClearImmortal, 2),
+    (OpKind::PassRef, 4),
+    (OpKind::RefTotal, 3),
+    (OpKind::GlobalRefTotal, 3),
 ];
 
 /// One fork that is drawn in so many is made.
@@ -307,6 +324,24 @@ impl Generator {
             OpKind::Fork if self.rng.u8(0..FORKS) > 0 => Op::GilStateCheck,
             OpKind::Fork => Op::Fork,
             OpKind::Exec => Op::Exec,
+            kind @ (OpKind::Malloc
+            | OpKind::Calloc
+            | OpKind::Realloc
+            | OpKind::Free
+            | OpKind::AllocatedBlocks
+            | OpKind::GlobalAllocatedBlocks
+            | OpKind::ObjectNew
+            | OpKind::SetRefCnt
+            | OpKind::IncRef
+            | OpKind::DecRef
+            | OpKind::SetImmortal
+            | OpKind::ClearImmortal
+            | OpKind::PassRef
+            | OpKind::RefTotal
+            | OpKind::GlobalRefTotal) => {
+                let fails = self.mix.faulty != 0 && self.rng.u32(0..2 * self.mix.faulty) == 0;
+                memory::call(&mut self.rng, r, h, kind, fails)
+            }
         }
     }
 

@@ -201,10 +201,11 @@ impl<'a> Lockstep<'a> {
 
     /// Is this a move that the model can make, and that means something to the subject?
     fn meaningful(&self, mv: &Move) -> bool {
-        if let Move::Start(s) = mv
-            && (self.left_out)(self.model.design(), self.model.runtime(), s.thread, &s.op)
-        {
-            return false;
+        if let Move::Start(s) = mv {
+            let (design, r) = (self.model.design(), self.model.runtime());
+            if (self.left_out)(design, r, s.thread, &s.op) || !r.has_room(s.thread, &s.op) {
+                return false;
+            }
         }
         match self.model.foresee(mv) {
             None => false,

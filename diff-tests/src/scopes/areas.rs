@@ -5,7 +5,7 @@ use super::Named;
 use crate::cli::args::ScopeArg;
 use cloister_model::check::{Bounds, Scope};
 use cloister_model::{Design, Grain};
-use cloister_specs::{Fault, InterpreterConfig, OpKind, PendingCall};
+use cloister_specs::{Client, Fault, InterpreterConfig, OpKind, PendingCall};
 
 const ACQUIRING: &[OpKind] = &[
     OpKind::NewInterpreter,
@@ -112,6 +112,65 @@ const FORKING: &[OpKind] = &[
     OpKind::Exec,
 ];
 
+const BLOCKS: &[OpKind] = &[
+    OpKind::NewInterpreterFromConfig,
+    OpKind::EndInterpreter,
+    OpKind::ThreadStateSwap,
+    OpKind::Malloc,
+    OpKind::Calloc,
+    OpKind::Realloc,
+    OpKind::Free,
+    OpKind::AllocatedBlocks,
+    OpKind::GlobalAllocatedBlocks,
+];
+
+const BLOCKS_OVER_LIVES: &[OpKind] = &[
+    OpKind::NewInterpreterFromConfig,
+    OpKind::EndInterpreter,
+    OpKind::ThreadStateSwap,
+    OpKind::Initialize,
+    OpKind::Finalize,
+    OpKind::Malloc,
+    OpKind::Free,
+    OpKind::AllocatedBlocks,
+    OpKind::GlobalAllocatedBlocks,
+];
+
+const COUNTING: &[OpKind] = &[
+    OpKind::ThreadStateSwap,
+    OpKind::ObjectNew,
+    OpKind::SetRefCnt,
+    OpKind::IncRef,
+    OpKind::DecRef,
+    OpKind::SetImmortal,
+    OpKind::ClearImmortal,
+];
+
+const PASSING: &[OpKind] = &[
+    OpKind::NewInterpreterFromConfig,
+    OpKind::EndInterpreter,
+    OpKind::ThreadStateSwap,
+    OpKind::ObjectNew,
+    OpKind::IncRef,
+    OpKind::DecRef,
+    OpKind::SetImmortal,
+    OpKind::PassRef,
+    OpKind::AllocatedBlocks,
+];
+
+const TOTALLING: &[OpKind] = &[
+    OpKind::NewInterpreterFromConfig,
+    OpKind::EndInterpreter,
+    OpKind::ThreadStateSwap,
+    OpKind::Initialize,
+    OpKind::Finalize,
+    OpKind::ObjectNew,
+    OpKind::IncRef,
+    OpKind::DecRef,
+    OpKind::RefTotal,
+    OpKind::GlobalRefTotal,
+];
+
 /// A scope of these calls, in which creations succeed.
 fn area(
     level: ScopeArg,
@@ -149,6 +208,11 @@ pub(super) fn all() -> Vec<Named> {
     let subs = ("ending with interpreters", ENDING_WITH_SUBS);
     let outside = ("ending from outside", FROM_OUTSIDE);
     let forking = ("forking", FORKING);
+    let blocks = ("blocks", BLOCKS);
+    let lives = ("blocks over lives", BLOCKS_OVER_LIVES);
+    let counting = ("counting references", COUNTING);
+    let passing = ("passing references", PASSING);
+    let totalling = ("totalling references", TOTALLING);
     const LIFE: &[&str] = &["LIFE", "TLS", "GIL"];
     const SUCCEEDS: &str = "creations that fail";
     let no_threads = InterpreterConfig { allow_threads: false, ..InterpreterConfig::ISOLATED };
@@ -227,6 +291,36 @@ pub(super) fn all() -> Vec<Named> {
             s.configs.push(no_threads);
         }),
         area(Default, &["FORK"], forking, Merged, bounds(2, 2, 2), SUCCEEDS),
+        with(area(Quick, &["MEM"], blocks, Atomic, bounds(2, 2, 3), SUCCEEDS), |s| s.blocks = 2),
+        with(area(Default, &["MEM"], blocks, Atomic, bounds(2, 3, 3), SUCCEEDS), |s| s.blocks = 2),
+        area(Quick, &["MEM"], blocks, Merged, bounds(2, 2, 2), SUCCEEDS),
+        with(area(Default, &["MEM"], blocks, Fine, bounds(2, 2, 2), "large blocks"), |s| s.sizes = vec![64]),
+        with(area(Quick, &["MEM", "FIN"], lives, Atomic, bounds(2, 2, 2), SUCCEEDS), |s| s.blocks = 2),
+        with(area(Quick, &["REF"], counting, Atomic, bounds(1, 1, 1), "sub-interpreters"), |s| {
+            s.blocks = 2;
+            s.refs = 3;
+            s.counts = vec![i32::MAX as u32, 1 << 31, 0x9fff_ffff, 0xdfff_ffff];
+        }),
+        with(area(Default, &["REF"], passing, Atomic, bounds(2, 3, 3), "counts near the edge"), |s| {
+            s.blocks = 2;
+            s.refs = 1;
+        }),
+        with(area(Quick, &["REF"], passing, Merged, bounds(2, 2, 2), "unaware clients"), |s| {
+            s.blocks = 2;
+            s.clients = vec![Client::Aware];
+        }),
+        with(area(Default, &["REF"], passing, Fine, bounds(2, 2, 2), "unaware clients"), |s| {
+            s.clients = vec![Client::Aware];
+        }),
+        with(area(Quick, &["REF", "FIN"], totalling, Atomic, bounds(1, 2, 2), "a second thread"), |s| {
+            s.blocks = 2;
+            s.refs = 1;
+        }),
+        with(area(Default, &["REF", "FIN"], totalling, Merged, bounds(2, 2, 2), "unaware clients"), |s| {
+            s.blocks = 1;
+            s.refs = 1;
+            s.clients = vec![Client::Aware];
+        }),
     ]
 }
 
@@ -245,8 +339,19 @@ pub(super) fn apart(a: OpKind, b: OpKind) -> Option<&'static str> {
         return Some("once the end has begun, no thread state is made or bound");
     }
     let using = [SaveThread, RestoreThread, EvalBreakerPoll, ThreadStateDeleteCurrent, RunThread, Finalize];
-    if either(Initialize, &using) {
+    let working =
+        [NewInterpreterFromConfig, EndInterpreter, ThreadStateSwap, Malloc, Free, ObjectNew, IncRef, DecRef];
+    if either(Initialize, &using) || either(Initialize, &working) {
         return Some("a runtime is finalized only when no call is under way");
+    }
+    let counting = [AllocatedBlocks, GlobalAllocatedBlocks, RefTotal, GlobalRefTotal];
+    if either(Finalize, &[Malloc, Free, ObjectNew, IncRef, DecRef]) || either(Finalize, &counting) {
+        return Some("where both are, no other thread has a thread state of the main interpreter");
+    }
+    if either(GlobalAllocatedBlocks, &[Malloc, Calloc, Realloc, Free])
+        || [RefTotal, GlobalRefTotal].into_iter().any(|all| either(all, &[ObjectNew, IncRef, DecRef]))
+    {
+        return Some("nothing is counted while another thread holds the GIL");
     }
     if either(ThreadStateDeleteExcept, &using) {
         return Some("no thread state is deleted that a call uses");

@@ -2,5 +2,6 @@
 //! function that counts what it did and takes a flag that stops it.
 
 pub mod canaries;
+pub mod counts;
 pub mod cpython;
 pub mod lockstep;

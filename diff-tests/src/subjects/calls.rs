@@ -51,6 +51,7 @@ macro_rules! calls {
                 Destroy(Interp),
                 Fork,
                 Exec,
+                Memory(super::memory::Call),
             }
 
             /// An answer by handles.
@@ -69,6 +70,7 @@ macro_rules! calls {
                 Denied(Denied),
                 Finalized,
                 Forked,
+                Memory(super::memory::Answer),
             }
 
             /// A refusal, or an answer that stands in another place here.
@@ -231,6 +233,7 @@ macro_rules! calls {
                         Err(ForkError::Os(_)) => Ok(Answer::NotEnsured),
                     },
                     Call::Exec => told(thread.exec_allowed().map(DONE)),
+                    Call::Memory(call) => super::memory::perform(thread, call).map(Answer::Memory),
                 }
             }
 

@@ -8,12 +8,13 @@ macro_rules! face {
         use crate::subjects::slots::Slots;
         use calls::{Answer, Call, Records, perform, settings};
         use cloister_specs::{
-            Fault, GilView, InterpId, InterpView, Observation, Op, Refusal, Reply, ThreadId, ThreadView,
-            TstateId, TstateView,
+            Fault, FeatureFlags, GilView, InterpId, InterpView, Observation, Op, Refusal, Reply, ThreadId,
+            ThreadView, TstateId, TstateView,
         };
         use $build::{AttachError, Interp, Runtime, Serial, Snapshot, Thread, Tstate};
 
         crate::subjects::calls::calls!($build);
+        crate::subjects::memory::memory!($build);
 
         /// What a thread of the subject is told.
         enum Command {
@@ -87,6 +88,9 @@ macro_rules! face {
         struct Names {
             interps: Slots<Interp>,
             tstates: Slots<Tstate>,
+            memory: memory::Memory,
+            /// What each thread saw of itself when its last call returned, and that call.
+            last: Vec<(Seen, Op)>,
             /// The slot that each thread's call is to use, and the one that it used.
             making: Vec<Making>,
             snapshot: Snapshot,
@@ -109,6 +113,8 @@ macro_rules! face {
                 Names {
                     interps: Slots::new(Interp::null()),
                     tstates: Slots::new(Tstate::null()),
+                    memory: memory::Memory::new(),
+                    last: Vec::new(),
                     making: Vec::new(),
                     snapshot: Snapshot::default(),
                     last_id: -1,
@@ -124,7 +130,13 @@ macro_rules! face {
                 self.making.resize(threads.into(), Making::default());
                 self.last_id = -1;
                 self.child = None;
+                self.memory = memory::Memory::new();
+                self.last.clear();
+                self.last.resize(threads.into(), (Seen::default(), Op::GilStateCheck));
                 self.list(0, runtime)?;
+                if let Some(first) = self.snapshot.tstates.first() {
+                    self.last[0].0.current = Some(first.tstate.serial());
+                }
                 self.returned(0);
                 Ok(())
             }
@@ -136,6 +148,8 @@ macro_rules! face {
                     return Err(lost(format!("slot t{slot} is taken; choose a free one")));
                 }
                 let tstate = |t: TstateId| self.tstates.handle(t.0);
+                let seen = self.last[usize::from(thread)].0;
+                let memory = self.memory.call(op, self.heap(seen), |i| self.interps.handle(i.0));
                 let call = match *op {
                     Op::NewInterpreterFromConfig { config, fault } => Call::Create(config, fault),
                     Op::EndInterpreter(t) => Call::End(tstate(t)),
@@ -176,6 +190,23 @@ macro_rules! face {
                     Op::DestroyInterpreter(i) => Call::Destroy(self.interps.handle(i.0)),
                     Op::Fork => Call::Fork,
                     Op::Exec => Call::Exec,
+                    Op::Malloc { .. }
+                    | Op::Calloc { .. }
+                    | Op::Realloc { .. }
+                    | Op::Free { .. }
+                    | Op::AllocatedBlocks(_)
+                    | Op::GlobalAllocatedBlocks
+                    | Op::ObjectNew { .. }
+                    | Op::SetRefCnt { .. }
+                    | Op::IncRef { .. }
+                    | Op::DecRef { .. }
+                    | Op::SetImmortal(_)
+                    | Op::ClearImmortal(_)
+                    | Op::PassRef { .. }
+                    | Op::RefTotal(_)
+                    | Op::GlobalRefTotal => {
+                        Call::Memory(memory.ok_or_else(|| lost(format!("{op} has no handles")))?)
+                    }
                 };
                 let lists = match call {
                     Call::Create(..)
@@ -210,8 +241,10 @@ macro_rules! face {
                     | Call::Incref(_)
                     | Call::SetRunning
                     | Call::SetNotRunning
+                    | Call::Memory(_)
                     | Call::Exec => false,
                 };
+                self.last[usize::from(thread)].1 = *op;
                 self.making[usize::from(thread)] = Making { at, made: None, lists };
                 Ok(call)
             }
@@ -230,10 +263,11 @@ macro_rules! face {
             }
 
             fn list(&mut self, thread: u8, runtime: &Runtime) -> Result<(), SubjectError> {
-                let Names { interps, tstates, making, snapshot, last_id, .. } = self;
+                let Names { interps, tstates, memory, making, snapshot, last_id, .. } = self;
                 let making = &mut making[usize::from(thread)];
                 runtime.snapshot_into(snapshot);
                 interps.retain(|serial| snapshot.interps.iter().any(|i| i.interp.serial().get() == serial));
+                memory.retain(|serial| snapshot.interps.iter().any(|i| i.interp.serial().get() == serial));
                 tstates.retain(|serial| snapshot.tstates.iter().any(|t| t.tstate.serial().get() == serial));
                 for info in &snapshot.interps {
                     let serial = info.interp.serial().get();
@@ -277,13 +311,31 @@ macro_rules! face {
             ) -> Result<Event, SubjectError> {
                 self.listed(thread, runtime)?;
                 self.returned(thread);
+                self.last[usize::from(thread)].0 = seen;
                 if matches!(result, Ok(Answer::Forked)) {
                     self.child = Some(thread);
                 }
                 match result {
                     Err(refusal) => Ok(Event::Refused(refusal.rule)),
+                    Ok(Answer::Memory(answer)) => {
+                        let (heap, op) = (self.heap(seen), self.last[usize::from(thread)].1);
+                        let reply = self.memory.reply(&op, answer, heap).map_err(lost)?;
+                        Ok(Event::Replied { reply, view: self.view(seen) })
+                    }
                     Ok(answer) => Ok(Event::Replied { reply: self.reply(answer)?, view: self.view(seen) }),
                 }
+            }
+
+            /// The heap that a thread which sees this works in: the interpreter that has it, by its serial.
+            fn heap(&self, seen: Seen) -> Option<u64> {
+                let current = seen.current?;
+                let tstate = self.snapshot.tstates.iter().find(|t| t.tstate.serial() == current)?;
+                let shares = |i: &&$build::InterpInfo| {
+                    i.interp.serial() == tstate.interp && i.flags.contains(FeatureFlags::USE_MAIN_OBMALLOC)
+                };
+                let main = || self.snapshot.interps.iter().find(|i| i.id == 0).map(|i| i.interp.serial());
+                let shared = self.snapshot.interps.iter().find(shares).and_then(|_| main());
+                Some(shared.unwrap_or(tstate.interp).get())
             }
 
             fn tstate(&self, serial: Option<Serial>) -> Option<TstateId> {
@@ -313,6 +365,7 @@ macro_rules! face {
                     }
                     Answer::Ran { calls, failed } => Reply::Ran { calls, failed },
                     Answer::Tstate(t) => Reply::Tstate(t.map(named).transpose()?),
+                    Answer::Memory(_) => return Err(lost("an answer out of turn".into())),
                     Answer::Created(i, t) => {
                         let interp = self.interps.slot(i.serial().get()).map(InterpId);
                         let interp =

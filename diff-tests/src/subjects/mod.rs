@@ -7,6 +7,8 @@
 mod calls;
 mod controlled;
 mod face;
+mod heaps;
+mod memory;
 mod model;
 mod plain;
 mod slots;

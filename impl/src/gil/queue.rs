@@ -34,6 +34,8 @@ struct Counts {
     dozing: usize,
     /// How often it was taken while there was a queue.
     takes: u64,
+    /// How often a waiter has found that it was not free.
+    missed: u64,
     /// Nobody may wait for it any more.
     shut: bool,
 }
@@ -71,6 +73,7 @@ impl Gil {
         self.announce();
         let mut result = Ok(());
         if !self.claim() {
+            counts.missed = counts.missed.wrapping_add(1);
             thread.trace(|| Event::WaitBegin(self.named(tstate)));
             (counts, result) = self.wait(thread, tstate, counts);
         }
@@ -132,6 +135,7 @@ impl Gil {
             if self.claim() {
                 return (counts, Ok(()));
             }
+            counts.missed = counts.missed.wrapping_add(1);
             //= specs/rules/gil.md#gil-6
             //# A waiter whose interval expires while the GIL is held and has not been switched MUST ask for it.
             let switched = self.lock.switch_number.load(Ordering::Relaxed) != seen;
@@ -150,6 +154,7 @@ impl Gil {
                 if self.claim() {
                     return (counts, Ok(()));
                 }
+                counts.missed = counts.missed.wrapping_add(1);
             }
         }
     }
@@ -240,6 +245,25 @@ impl Gil {
             counts.sleepers -= 1;
         }
         self.conceal(&counts);
+    }
+
+    /// Claims it if it is free, for a look at what it guards; [`Gil::looked`] is told what this
+    /// answers.
+    pub(crate) fn claim_to_look(&self) -> Option<u64> {
+        let missed = self.queue.counts.lock().missed;
+        self.claim().then_some(missed)
+    }
+
+    /// Gives back what was claimed for a look. Waiters learn of it only if it was in the way of one.
+    pub(crate) fn looked(&self, missed: u64) {
+        self.lock.word.store(FREE, Ordering::Release);
+        barrier::light();
+        if self.lock.queued.load(Ordering::Relaxed) {
+            let counts = self.queue.counts.lock();
+            if counts.missed != missed {
+                self.signal(&counts);
+            }
+        }
     }
 
     /// Wakes a waiter, if there is one, because the GIL is free.

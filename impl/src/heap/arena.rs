@@ -5,9 +5,9 @@
 //! The arenas of a heap are kept by how many of their pools are free. A pool is taken from the
 //! one with the fewest, so that the others have a chance to become free and to be given back.
 
-use super::OutOfMemory;
+use super::kept::Kept;
 use super::pool::{Body, POOL, Pool};
-use super::table;
+use super::{OutOfMemory, memory, table};
 use crate::sync::plain::AtomicU64;
 use std::ptr;
 
@@ -16,9 +16,6 @@ pub const ARENA: usize = 1 << 20;
 
 /// How many pools there are in an arena.
 pub const POOLS: usize = ARENA / POOL - 1;
-
-/// How many arenas without a pool in use a heap keeps, unless it is told otherwise.
-pub const KEPT: usize = 64;
 
 /// A bit for every pool; bit 0 stands for the headers.
 const ALL: u64 = !1;
@@ -51,20 +48,18 @@ pub(super) struct Arenas {
     count: usize,
     /// How many have no pool in use, and how many such ones may stay mapped.
     empty: usize,
-    kept: usize,
+    kept: Kept,
 }
 
 impl Arenas {
     pub(super) const fn new() -> Self {
-        Arenas { lists: [ptr::null_mut(); POOLS + 1], filled: 0, count: 0, empty: 0, kept: KEPT }
+        Arenas { lists: [ptr::null_mut(); POOLS + 1], filled: 0, count: 0, empty: 0, kept: Kept::new() }
     }
 
     /// So many arenas without a pool in use stay mapped from now on.
     pub(super) fn keep(&mut self, arenas: usize) {
-        self.kept = arenas;
-        while self.empty > arenas {
-            self.unmap_empty();
-        }
+        self.kept.fix(arenas);
+        self.shrink(arenas);
     }
 
     /// How many there are.
@@ -93,6 +88,7 @@ impl Arenas {
             arena.cast::<Pool>().add(slot as usize)
         };
         self.link(arena);
+        self.kept.taken(self.count, self.empty);
         Ok(pool)
     }
 
@@ -107,32 +103,33 @@ impl Arenas {
             let slot = pool.cast::<Arena>().offset_from(arena);
             (*arena).free |= 1 << slot;
             if (*arena).free == ALL {
-                if self.empty >= self.kept {
-                    self.count -= 1;
-                    return unmap(arena);
-                }
                 self.empty += 1;
             }
         }
         self.link(arena);
+        self.shrink(self.kept.now());
     }
 
-    /// Gives back every arena without a pool in use.
+    /// Gives back every arena without a pool in use, and what the process has put by.
     pub(super) fn trim(&mut self) {
-        while self.empty > 0 {
-            self.unmap_empty();
+        self.shrink(0);
+        self.kept.forget(self.count);
+        memory::release();
+    }
+
+    /// Gives arenas without a pool in use back until there are no more than that.
+    fn shrink(&mut self, to: usize) {
+        while self.empty > to {
+            let arena = self.lists[POOLS];
+            self.unlink(arena);
+            (self.empty, self.count) = (self.empty - 1, self.count - 1);
+            table::leave(arena.addr());
+            // SAFETY: nobody uses any of its pools, and it is in no list now.
+            unsafe { memory::unmap(arena.cast()) };
         }
     }
 
-    fn unmap_empty(&mut self) {
-        let arena = self.lists[POOLS];
-        self.unlink(arena);
-        (self.empty, self.count) = (self.empty - 1, self.count - 1);
-        // SAFETY: nobody uses any of its pools, and it is in no list now.
-        unsafe { unmap(arena) };
-    }
-
-    /// Gives every arena back.
+    /// Gives every arena back, or puts it by for the next heap.
     ///
     /// # Safety
     ///
@@ -142,8 +139,9 @@ impl Arenas {
             while let Some(arena) = non_null(self.lists[list]) {
                 self.unlink(arena);
                 self.count -= 1;
+                table::leave(arena.addr());
                 // SAFETY: as this function's; it is in no list now.
-                unsafe { unmap(arena) };
+                unsafe { memory::put_by(arena.cast()) };
             }
         }
     }
@@ -169,7 +167,8 @@ impl Arenas {
         mut allows: impl FnMut() -> Result<(), OutOfMemory>,
     ) -> Result<(), OutOfMemory> {
         allows()?;
-        let arena: *mut Arena = memory::map().ok_or(OutOfMemory)?.cast();
+        let (at, fresh) = memory::take().ok_or(OutOfMemory)?;
+        let arena: *mut Arena = at.cast();
         if let Err(error) = table::enter(arena.addr(), heap, allows) {
             // SAFETY: it was mapped above, and nobody has seen it.
             unsafe { memory::unmap(arena.cast()) };
@@ -177,10 +176,14 @@ impl Arenas {
         }
         // SAFETY: it is this heap's, large enough, and aligned.
         unsafe {
+            if !fresh {
+                arena.cast::<u8>().write_bytes(0, (POOLS + 1) * size_of::<Pool>());
+            }
             let (next, prev) = (ptr::null_mut(), ptr::null_mut());
             arena.write(Arena { nobody: AtomicU64::new(0), free: ALL, next, prev });
         }
         (self.empty, self.count) = (self.empty + 1, self.count + 1);
+        self.kept.mapped(self.count);
         self.link(arena);
         Ok(())
     }
@@ -221,93 +224,4 @@ impl Arenas {
 
 fn non_null(arena: *mut Arena) -> Option<*mut Arena> {
     (!arena.is_null()).then_some(arena)
-}
-
-/// # Safety
-///
-/// It is mapped, in no list, and nobody uses what is in it.
-unsafe fn unmap(arena: *mut Arena) {
-    table::leave(arena.addr());
-    // SAFETY: as this function's.
-    unsafe { memory::unmap(arena.cast()) };
-}
-
-/// The operating system's memory: zeroed, and aligned to its size.
-#[cfg(all(unix, not(miri)))]
-mod memory {
-    use super::ARENA;
-    use std::ptr;
-
-    pub(super) fn map() -> Option<*mut u8> {
-        // Arenas tend to come one below the other, and then the first attempt is aligned.
-        let first = pages(ARENA)?;
-        if first.addr().is_multiple_of(ARENA) {
-            return Some(first);
-        }
-        // SAFETY: mapped above, and not used.
-        unsafe { release(first, ARENA) };
-        let wide = pages(2 * ARENA)?;
-        let before = wide.addr().next_multiple_of(ARENA) - wide.addr();
-        let arena = wide.wrapping_add(before);
-        // SAFETY: mapped above; what is before and behind the arena is not used.
-        unsafe {
-            release(wide, before);
-            release(arena.wrapping_add(ARENA), ARENA - before);
-        }
-        Some(arena)
-    }
-
-    /// # Safety
-    ///
-    /// `map` answered with it, and nobody uses it.
-    pub(super) unsafe fn unmap(arena: *mut u8) {
-        // SAFETY: as this function's.
-        unsafe { release(arena, ARENA) };
-    }
-
-    fn pages(size: usize) -> Option<*mut u8> {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        let how = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: new memory, wherever there is room.
-        let at = unsafe { libc::mmap(ptr::null_mut(), size, access, how, -1, 0) };
-        (at != libc::MAP_FAILED).then_some(at.cast())
-    }
-
-    /// # Safety
-    ///
-    /// The pages are mapped, and nobody uses them.
-    unsafe fn release(at: *mut u8, size: usize) {
-        if size > 0 {
-            // SAFETY: as this function's. It fails only if the process has too many mappings; then
-            // the pages stay mapped, unused.
-            unsafe { libc::munmap(at.cast(), size) };
-        }
-    }
-}
-
-/// Memory of the system's allocator, where there is no mmap.
-#[cfg(any(not(unix), miri))]
-mod memory {
-    use super::ARENA;
-    use std::alloc::{GlobalAlloc, Layout, System};
-
-    fn layout() -> Option<Layout> {
-        Layout::from_size_align(ARENA, ARENA).ok()
-    }
-
-    pub(super) fn map() -> Option<*mut u8> {
-        // SAFETY: the layout has a size.
-        let at = unsafe { System.alloc_zeroed(layout()?) };
-        (!at.is_null()).then_some(at)
-    }
-
-    /// # Safety
-    ///
-    /// `map` answered with it, and nobody uses it.
-    pub(super) unsafe fn unmap(arena: *mut u8) {
-        if let Some(layout) = layout() {
-            // SAFETY: as this function's.
-            unsafe { System.dealloc(arena, layout) };
-        }
-    }
 }

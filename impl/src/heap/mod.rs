@@ -34,6 +34,8 @@
 //! | `pool` | headers of pools, and what is in use of them |
 //! | `bin` | what the blocks of a class come from |
 //! | `arena` | arenas, and which pool is taken next |
+//! | `kept` | how many of them are kept |
+//! | `memory` | where they come from |
 //! | `table` | which addresses are those of arenas |
 //! | `large` | large blocks |
 //! | `live` | which blocks are live, exactly |
@@ -43,15 +45,18 @@
 mod arena;
 mod bin;
 mod class;
+mod kept;
 mod large;
 mod live;
+mod memory;
 mod pool;
 mod resize;
 mod stats;
 mod table;
 
-pub use arena::{ARENA, KEPT, POOLS};
+pub use arena::{ARENA, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
+pub use kept::KEPT;
 pub use resize::ReallocError;
 pub use stats::{ClassStats, Leaks, Stats};
 
@@ -209,15 +214,16 @@ impl Heap {
         Ok(())
     }
 
-    /// Lets so many arenas without a pool in use stay mapped from now on, [`KEPT`] if this is not
-    /// called; what is beyond goes back to the system at once. A page that comes from the system
-    /// costs more than all the blocks that it is used for.
+    /// Lets so many arenas without a pool in use stay mapped from now on; what is beyond goes back
+    /// to the system at once. Unless this is called, as many stay as were needed again after they
+    /// had gone back, [`KEPT`] at most. A page that comes from the system costs more than all the
+    /// blocks that it is used for.
     pub fn keep(&mut self, arenas: usize) {
         self.arenas.keep(arenas);
     }
 
     /// Gives back to the system what nobody uses: current pools of which no block is in use,
-    /// and arenas without a pool in use.
+    /// arenas without a pool in use, and that which the last heap to end has left for the next.
     pub fn trim(&mut self) {
         for class in 0..CLASSES {
             let pool = self.bins[class].pool;
@@ -253,7 +259,8 @@ impl Heap {
         }
     }
 
-    /// Ends it, and tells what was not freed. Everything goes back to the system all the same.
+    /// Ends it, and tells what was not freed. Everything goes back to the system all the same, but
+    /// for one arena, which the next heap takes.
     pub fn close(self) -> Leaks {
         let classes = self.stats().classes;
         let mut large = BTreeMap::new();

@@ -12,21 +12,22 @@ use std::ptr::{self, NonNull};
 
 /// GILs that nobody takes until this is gone, and no thread holds.
 #[derive(Default)]
-pub(super) struct Claims(Vec<&'static Gil>);
+pub(super) struct Claims(Vec<(&'static Gil, u64)>);
 
 impl Claims {
     /// Claims this one, if it is free; or has it claimed already?
     pub(super) fn claim(&mut self, gil: &'static Gil) -> bool {
-        let has = self.has(gil) || gil.claim();
-        if has && !self.has(gil) {
-            self.0.push(gil);
+        if self.has(gil) {
+            return true;
         }
-        has
+        let claimed = gil.claim_to_look();
+        self.0.extend(claimed.map(|missed| (gil, missed)));
+        claimed.is_some()
     }
 
     /// Is this one claimed?
     pub(super) fn has(&self, gil: &Gil) -> bool {
-        self.0.iter().any(|claimed| ptr::eq(*claimed, gil))
+        self.0.iter().any(|(claimed, _)| ptr::eq(*claimed, gil))
     }
 
     /// Keeps them from being taken for ever: those who would are no more.
@@ -38,7 +39,7 @@ impl Claims {
 
 impl Drop for Claims {
     fn drop(&mut self) {
-        self.0.iter().for_each(|gil| gil.give_back());
+        self.0.iter().for_each(|(gil, missed)| gil.looked(*missed));
     }
 }
 

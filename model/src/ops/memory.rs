@@ -120,6 +120,9 @@ impl Runtime {
     pub(crate) fn free(&mut self, d: &Design, h: ThreadId, domain: Domain, block: Option<BlockId>) -> Flow {
         let Some(b) = block else { return Flow::Answer(Reply::Done) };
         match domain {
+            //= specs/rules/mem.md#mem-16
+            //# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter
+            //# and of the runtime since.
             Domain::Raw => {
                 *self.block_mut(b) = Block::FREE;
                 Flow::Answer(Reply::Done)
@@ -156,13 +159,11 @@ impl Runtime {
         if !old.live {
             return Flow::Died(Rule::Mem6);
         }
-        if old.class.stays(size) {
-            return Flow::Answer(Reply::Block(Some(b)));
-        }
         match old.class {
             // The raw allocator's: it goes there, whoever asks, and nothing is counted anew.
             Class::Large => Flow::Answer(Reply::Block(Some(b).filter(|_| !fails))),
             Class::Small(_) if old.owner != Some(heap) => Flow::Died(Rule::Mem4),
+            Class::Small(_) if old.class.stays(size) => Flow::Answer(Reply::Block(Some(b))),
             Class::Small(_) if fails => Flow::Answer(Reply::Block(None)),
             Class::Small(_) => {
                 let class = Class::of(size);

@@ -1,14 +1,14 @@
 //! Rules of blocks.
 
-use cloister_specs::{BlockId, Domain, InterpId, Op, OpKind, Reply, Rule};
+use cloister_specs::{BlockId, Domain, InterpId, Move, Op, OpKind, Reply, Rule, Start};
 
 use super::step::{base, started};
 use super::threads::answers;
 use super::{StateRule, Step, StepRule};
-use crate::design::Design;
+use crate::design::{Design, ForeignFree};
 use crate::label::{Inside, Label};
 use crate::machine::Outcome;
-use crate::runtime::{Class, Runtime};
+use crate::runtime::{Block, Class, Runtime};
 
 /// Those over a state.
 pub(super) static STATE_RULES: &[StateRule] = &[
@@ -31,6 +31,7 @@ pub(super) static STEP_RULES: &[StepRule] = &[
     StepRule { rule: Rule::Mem13, holds: a_failed_reallocation_changes_nothing },
     StepRule { rule: Rule::Mem14, holds: stays_where_it_is },
     StepRule { rule: Rule::Mem15, holds: counted_while_nobody_is_there },
+    StepRule { rule: Rule::Mem16, holds: the_raw_are_freed_anywhere },
 ];
 
 fn one_thread_in_a_heap(_: &Design, r: &Runtime) -> bool {
@@ -75,12 +76,17 @@ fn heap(s: &Step) -> Option<InterpId> {
 }
 
 fn from_the_heap_of_the_caller(s: &Step) -> bool {
-    let block = allocated(s).map(|b| s.after.block(b)).filter(|b| b.domain != Domain::Raw);
+    let asked = request(s).map(|(domain, ..)| domain);
+    let block = allocated(s).map(|b| s.after.block(b));
     let object = match answers(s, OpKind::ObjectNew) {
         Some(Reply::Object(Some(o))) => Some(s.after.object(o)),
         _ => None,
     };
-    block.is_none_or(|b| b.owner == heap(s)) && object.is_none_or(|o| o.owner == heap(s))
+    let in_place = |b: &Block| match asked {
+        Some(Domain::Raw) | None => b.live && b.owner.is_none(),
+        Some(Domain::Mem | Domain::Obj) => b.live && b.owner == heap(s),
+    };
+    block.is_none_or(in_place) && object.is_none_or(|o| o.live && o.owner == heap(s))
 }
 
 /// The domain and the block of a call that gives one back or gives it another size.
@@ -108,6 +114,11 @@ fn allocates_attached(s: &Step) -> bool {
 }
 
 fn freed_where_it_came_from(s: &Step) -> bool {
+    match s.design.foreign_free {
+        // What comes of it is seen.
+        ForeignFree::Undetected => return true,
+        ForeignFree::Refused => {}
+    }
     match uses(s) {
         Some((Domain::Mem | Domain::Obj, b)) => {
             let selected = s.before.own_current(s.design, s.mv.thread());
@@ -200,6 +211,21 @@ fn counted_while_nobody_is_there(s: &Step) -> bool {
         Some(Op::GlobalAllocatedBlocks | Op::GlobalRefTotal) => !Runtime::interp_ids().any(there),
         _ => true,
     }
+}
+
+fn the_raw_are_freed_anywhere(s: &Step) -> bool {
+    let live = |b| s.before.block_live(b) && s.before.block(b).domain == Domain::Raw;
+    match s.mv {
+        Move::Start(Start { op: Op::Free { domain: Domain::Raw, block: Some(b) }, .. }) if live(*b) => {
+            s.outcome == Outcome::Replied(Reply::Done)
+        }
+        _ => true,
+    }
+}
+
+pub(super) fn a_raw_block_is_freed_with_nothing_current(s: &Step) -> bool {
+    matches!(started(s), Some(Op::Free { domain: Domain::Raw, block: Some(_) }))
+        && s.before.own_current(s.design, s.mv.thread()).is_none()
 }
 
 pub(super) fn two_heaps_are_in_use(s: &Step) -> bool {

@@ -157,6 +157,7 @@ const fn probe(rule: Rule) -> ProbeKind {
         Rule::Mem12 => Step(what_was_left_is_counted),
         Rule::Mem13 => Step(a_reallocation_fails),
         Rule::Mem14 => Step(a_block_may_stay),
+        Rule::Mem16 => Step(a_raw_block_is_freed_with_nothing_current),
         Rule::Ref1 | Rule::Ref2 | Rule::Ref3 | Rule::Ref4 | Rule::Ref9 => Refusal,
         Rule::Ref5 => Step(a_mortal_object_is_counted),
         Rule::Ref6 => Step(an_immortal_object_is_counted),

@@ -93,12 +93,14 @@ fn used_in_its_heap(s: &Step) -> bool {
 }
 
 fn passed_inside_its_heap(s: &Step) -> bool {
-    match started(s) {
-        Some(Op::PassRef { object, to }) => {
+    match (s.design.cross_refs, started(s)) {
+        // What comes of it is seen.
+        (CrossRefs::Accepted, _) => true,
+        (CrossRefs::Refused, Some(Op::PassRef { object, to })) => {
             let owner = s.before.object(object).owner;
             owner.is_none_or(|i| i == s.before.heap_of(s.design, to))
         }
-        _ => true,
+        (CrossRefs::Refused, _) => true,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Every witness, beside the setting of the design that it shows.
 
 use super::{
-    Known, borrowing, creation, fork, gilstate, known, listed, memory, os_threads, pending, switching,
+    Known, borrowing, counts, creation, fork, gilstate, heaps, known, listed, memory, os_threads, pending,
+    switching,
 };
 
 const FAILED_CREATION: (&str, &str) = ("failed-creation", "swaps-back-without-gil");
+const CROSS_REFS: (&str, &str) = ("cross-refs", "accepted");
 const TSTATE_IN_USE: (&str, &str) = ("tstate-in-use", "unguarded");
 
 /// Every witness, in the order in which a life meets the faults.
@@ -135,4 +137,20 @@ pub const ALL: &[Known] = &[
     .not_on_3_13_0(),
     known("fork_beside_another_interpreter", ("fork-clear", "detached-and-locked"), fork::beside_another),
     known("fork_in_a_legacy_interpreter", ("fork-in-sub", "fatal-in-child"), fork::in_legacy),
+    known("small_block_freed_in_another_interpreter", ("foreign-free", "undetected"), heaps::foreign_free),
+    known("large_block_counted_where_it_is_freed", ("free-goes-to", "selected"), heaps::counted_elsewhere),
+    known("ended_interpreter_leaves_its_arenas", ("arenas", "abandoned"), heaps::left_behind),
+    known(
+        "blocks_counted_while_another_thread_holds_their_gil",
+        ("counting", "unguarded"),
+        heaps::counted_without_gil,
+    ),
+    known("last_reference_given_back_in_another_interpreter", CROSS_REFS, heaps::last_reference_elsewhere),
+    known(
+        "objects_of_an_ended_interpreter_are_released_in_main",
+        CROSS_REFS,
+        heaps::objects_of_an_ended_interpreter,
+    )
+    .not_on_3_13_0(),
+    known("immortality_by_overflow_is_lost", ("immortality", "sign-64"), counts::lost_immortality),
 ];
