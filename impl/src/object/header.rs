@@ -148,9 +148,13 @@ impl Header {
     #[inline]
     pub fn incref(&self) {
         let now = self.count();
+        // An immortal count takes one branch, and the same in both directions.
+        if count::is_settled(now) {
+            return;
+        }
         match count::more(now) {
             Some(new) => self.store(new),
-            None => self.settle(now),
+            None => self.settle(),
         }
     }
 
@@ -159,22 +163,26 @@ impl Header {
     #[must_use]
     pub fn decref(&self) -> bool {
         let now = self.count();
+        if count::is_settled(now) {
+            return false;
+        }
         match count::less(now) {
             Some(new) => {
                 self.store(new);
                 new == 0
             }
             None => {
-                self.settle(now);
+                self.settle();
                 false
             }
         }
     }
 
+    /// What has come near an end of the immortal half goes back to its middle.
     #[cold]
     #[inline(never)]
-    fn settle(&self, now: u32) {
-        self.write(count::settled(now));
+    fn settle(&self) {
+        self.store(IMMORTAL);
     }
 
     /// One step up or down, by either client.
