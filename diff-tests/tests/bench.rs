@@ -36,9 +36,9 @@ fn without_cpython_the_rest_is_measured_and_judged() {
     let (exit, told, rows) = measured(Err("there is none here".into()), Interrupt::default());
     assert_eq!(exit, Exit::Ok);
     assert!(told.starts_with("CPython: there is none here\n"), "{told}");
-    assert_eq!(rows.len(), 24);
+    assert_eq!(rows.len(), 26);
     assert_shape(&rows);
-    let targets = if cfg!(feature = "peers") { 9 } else { 6 };
+    let targets = if cfg!(feature = "peers") { 11 } else { 8 };
     assert_eq!(rows.iter().filter(|row| row["met"].is_boolean()).count(), targets);
     assert!(!told.contains("CPython 3"), "{told}");
 }
@@ -53,7 +53,7 @@ fn cpython_is_a_peer_if_there_is_one() {
     let (_, told, rows) = measured(Ok(python), Interrupt::default());
     assert_shape(&rows);
     assert!(told.contains(&name), "{told}");
-    assert_eq!(rows.iter().filter(|row| row["peers"][&name].is_number()).count(), 16);
+    assert_eq!(rows.iter().filter(|row| row["peers"][&name].is_number()).count(), 18);
 }
 
 #[test]

@@ -83,4 +83,12 @@ found! {
     an_isolated_interpreter_execs: ExecAnywhere;
     a_thread_is_started_where_none_may_be: StartsAnywhere;
     a_daemon_is_started_where_none_may_be: DaemonsAnywhere;
+    a_block_of_another_heap_is_taken: FreeGoesToSelected;
+    large_blocks_are_counted_twice: CountsLargeTwice;
+    a_reallocation_leaves_the_old_block: ReallocForgetsToFree;
+    what_was_left_is_forgotten_with_the_runtime: LeaksNotCarried;
+    an_immortal_object_is_counted_in: ImmortalIsWritten;
+    a_count_that_overflows_is_near_the_edge: OverflowNotSticky;
+    an_object_goes_with_its_last_reference_but_one: DeallocAtOne;
+    every_change_goes_to_the_main_interpreters_total: TotalToMain;
 }

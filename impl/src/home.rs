@@ -170,12 +170,19 @@ impl Inside {
     /// Gives all memory back, and keeps in mind what was left.
     //= specs/rules/mem.md#mem-11
     //# The end of a heap MUST leave no arena behind.
+    #[inline]
     pub(crate) fn close(&mut self) {
-        if let Some(heap) = self.heap.take() {
-            let leaks = heap.close();
-            if !leaks.is_empty() {
-                self.left = Some(Box::new(Left::new(leaks, &self.objects)));
-            }
+        if self.heap.is_some() {
+            self.end_heap();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_heap(&mut self) {
+        let leaks = self.heap.take().map(Heap::close).unwrap_or_default();
+        if !leaks.is_empty() {
+            self.left = Some(Box::new(Left::new(leaks, &self.objects)));
         }
         self.objects.clear();
     }

@@ -38,7 +38,7 @@
 //! | `error` | why calls come to nothing |
 //! | `ops` | the operations |
 //! | [`heap`], `home` | the memory of an interpreter, and which interpreter has which |
-//! | `object` | objects and the references to them |
+//! | [`object`] | objects and the references to them |
 //! | [`safe`] | the safe face |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
@@ -49,7 +49,7 @@ pub mod heap;
 mod home;
 mod interp;
 mod lists;
-mod object;
+pub mod object;
 mod ops;
 mod pending;
 mod pool;

@@ -80,8 +80,14 @@ functions! {
     set_switch_interval: c"_PyEval_SetSwitchInterval" => fn(libc::c_ulong);
     compile: c"Py_CompileString" => fn(*const c_char, *const c_char, c_int) -> Address;
     eval_code: c"PyEval_EvalCode" => fn(Address, Address, Address) -> Address;
+    /// `PyDict_New`.
     dict_new: c"PyDict_New" => fn() -> Address;
+    /// `Py_IncRef`.
+    incref: c"Py_IncRef" => fn(Address);
+    /// `Py_DecRef`.
     decref: c"Py_DecRef" => fn(Address);
+    /// `PyLong_FromLong`.
+    long_from: c"PyLong_FromLong" => fn(libc::c_long) -> Address;
     /// `Py_AddPendingCall`.
     add_pending_call: c"Py_AddPendingCall" => fn(extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int;
     /// `Py_MakePendingCalls`.

@@ -42,6 +42,7 @@ mod harness;
 mod heap;
 mod libpython;
 mod life;
+mod object;
 mod pending;
 mod seats;
 mod works;

@@ -2,7 +2,8 @@
 
 use super::libpython::Python;
 use super::{
-    BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over, heap, life, pending,
+    BenchError, CLOISTER, Contender, SetUp, Target, Work, calls, compute, hand_over, heap, life, object,
+    pending,
 };
 use crate::stages::lockstep::{controlled, plan};
 use std::sync::atomic::AtomicBool;
@@ -33,6 +34,8 @@ pub fn all(peer: Option<&Python>) -> Vec<SetUp<'_>> {
         Box::new(move || heap::many(peer)),
         Box::new(heap::birth_and_death),
         Box::new(heap::in_two_interpreters),
+        Box::new(move || object::mortal(peer)),
+        Box::new(move || object::immortal(peer)),
         Box::new(lockstep),
         Box::new(move || life::finalize_and_initialize(peer)),
     ]

@@ -17,7 +17,7 @@ pub const fn is_immortal(count: u32) -> bool {
 
 /// Is this so far from both ends of the immortal half that it can stay as it is?
 #[inline]
-const fn is_settled(count: u32) -> bool {
+pub(super) const fn is_settled(count: u32) -> bool {
     count.wrapping_sub(0xa000_0000) < 0x4000_0000
 }
 
@@ -28,9 +28,8 @@ const fn is_settled(count: u32) -> bool {
 //= specs/rules/ref.md#ref-7
 //# An object that an aware client has taken for immortal MUST stay immortal, whoever counts, until
 //# ClearImmortal.
-#[cold]
-#[inline(never)]
-pub(super) const fn settled(count: u32) -> u32 {
+#[inline]
+const fn settled(count: u32) -> u32 {
     if is_settled(count) { count } else { IMMORTAL }
 }
 

@@ -53,7 +53,8 @@ impl Kind {
 /// The count is atomic for the static objects, which interpreters with GILs of their own
 /// share: nobody waits for it, and a read and a write are two steps, as in C.
 #[repr(C, align(16))]
-pub(crate) struct Header {
+#[derive(Debug)]
+pub struct Header {
     count: AtomicU32,
     /// Follows from the address and the kind: whatever else may come to lie here is no object.
     tag: AtomicU32,
@@ -65,8 +66,14 @@ const _: () = assert!(std::mem::offset_of!(Header, count) == 0 && std::mem::offs
 const _: () = assert!(Kind::PLAIN.size == size_of::<Header>());
 
 impl Header {
+    /// That of an object with one reference, which no call knows of.
+    pub const fn new(kind: &'static Kind) -> Header {
+        let kind = AtomicPtr::new(ptr::from_ref(kind).cast_mut());
+        Header { count: AtomicU32::new(1), tag: AtomicU32::new(0), kind }
+    }
+
     /// That of a static object.
-    pub(super) fn immortal(kind: &'static Kind) -> Header {
+    pub const fn immortal(kind: &'static Kind) -> Header {
         let kind = AtomicPtr::new(ptr::from_ref(kind).cast_mut());
         Header { count: AtomicU32::new(IMMORTAL), tag: AtomicU32::new(0), kind }
     }
@@ -85,7 +92,7 @@ impl Header {
         at
     }
 
-    /// The kind of the object here, if this is one.
+    /// The kind of the object here, if a heap has one here.
     pub(crate) fn kind(&self) -> Option<&'static Kind> {
         let kind = self.kind.load(Ordering::Relaxed);
         if kind.is_null() || self.tag.load(Ordering::Relaxed) != tag(NonNull::from(self), kind) {
@@ -120,7 +127,7 @@ impl Header {
 
     /// `Py_REFCNT`.
     #[inline]
-    pub(crate) fn count(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.count.load(Ordering::Relaxed)
     }
 
@@ -139,35 +146,43 @@ impl Header {
 
     /// `Py_INCREF` of an aware client.
     #[inline]
-    pub(crate) fn incref(&self) {
+    pub fn incref(&self) {
         let now = self.count();
+        // An immortal count takes one branch, and the same in both directions.
+        if count::is_settled(now) {
+            return;
+        }
         match count::more(now) {
             Some(new) => self.store(new),
-            None => self.settle(now),
+            None => self.settle(),
         }
     }
 
     /// `Py_DECREF` of an aware client. Was it the last reference?
     #[inline]
     #[must_use]
-    pub(crate) fn decref(&self) -> bool {
+    pub fn decref(&self) -> bool {
         let now = self.count();
+        if count::is_settled(now) {
+            return false;
+        }
         match count::less(now) {
             Some(new) => {
                 self.store(new);
                 new == 0
             }
             None => {
-                self.settle(now);
+                self.settle();
                 false
             }
         }
     }
 
+    /// What has come near an end of the immortal half goes back to its middle.
     #[cold]
     #[inline(never)]
-    fn settle(&self, now: u32) {
-        self.write(count::settled(now));
+    fn settle(&self) {
+        self.store(IMMORTAL);
     }
 
     /// One step up or down, by either client.

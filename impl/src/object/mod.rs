@@ -6,16 +6,16 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `count` | what a count means: pure functions |
-//! | `header` | headers, kinds |
+//! | [`count`] | what a count means: pure functions |
+//! | `header` | headers ([`Header`]), kinds ([`Kind`]) |
 //! | `statics` | static objects |
 
 pub mod count;
 mod header;
 mod statics;
 
-pub use header::Kind;
-pub(crate) use header::{Header, Stepped};
+pub(crate) use header::Stepped;
+pub use header::{Header, Kind};
 pub(crate) use statics::Statics;
 
 use crate::interp::Interp;
