@@ -103,7 +103,7 @@ fn parsed<T: Args + FromArgMatches>(words: &[&str]) -> Result<T, String> {
     T::from_arg_matches(&matches).map_err(|error| error.to_string())
 }
 
-const AREAS: &str = "the areas are FIN, FORK, GIL, GILSTATE, ID, LIFE, PEND, TLS";
+const AREAS: &str = "the areas are FIN, FORK, GIL, GILSTATE, ID, LIFE, MEM, PEND, REF, TLS";
 
 #[test]
 fn arguments_have_defaults_and_are_checked() {

@@ -118,7 +118,8 @@ fn every_refusal_is_among_the_scenarios() {
     let caller = [
         Life9, Life10, Life11, Life13, Tls3, Tls4, Tls5, Tls6, Tls7, Tls8, Tls9, Tls10, Tls11, Tls12, Tls13,
         Tls18, Gil12, Tls21, Gil17, Gil19, Gilstate5, Gilstate6, Gilstate7, Gilstate8, Gilstate12, Pend10,
-        Fin1, Fin2, Fin3, Fin14, Fin16, Fin17, Fin19, Id4, Id6, Id8, Id12, Id13, Fork5,
+        Fin1, Fin2, Fin3, Fin14, Fin16, Fin17, Fin19, Id4, Id6, Id8, Id12, Id13, Fork5, Mem3, Mem4, Mem5,
+        Mem6, Mem10, Mem15, Ref1, Ref2, Ref3, Ref4, Ref8, Ref9,
     ];
     let scenarios = scenarios();
     let lines = scenarios.iter().flat_map(|(_, script)| &script.lines);

@@ -53,7 +53,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     fn new(heap: u64) -> Self {
-        Inbox { heap, first: AtomicPtr::new(ptr::null_mut()), gate: AtomicUsize::new(0) }
+        Inbox { heap, first: AtomicPtr::new(ptr::null_mut()), gate: AtomicUsize::default() }
     }
 
     /// Does this if the gate is open, and keeps the end of the heap off meanwhile.
@@ -70,7 +70,8 @@ impl Inbox {
     ///
     /// It is a block of this heap, live, and not used any more; the caller is inside.
     unsafe fn put(&self, block: *mut Block) {
-        let mut first = self.first.load(Ordering::Relaxed);
+        // An inbox is empty most often, so that is tried before it is looked.
+        let mut first = ptr::null_mut();
         loop {
             // SAFETY: as this function's.
             unsafe { Block::link(block, first) };

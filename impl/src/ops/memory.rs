@@ -183,6 +183,9 @@ impl Thread {
         if self.is_taken_from_another(here, block) {
             return Ok(());
         }
+        //= specs/rules/mem.md#mem-16
+        //# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter and
+        //# of the runtime since.
         let freed = match here {
             None => self.inner().raw.lock().free(block.at),
             // SAFETY: who frees it does not use it any more.
