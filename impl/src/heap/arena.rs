@@ -152,9 +152,9 @@ impl Arenas {
         }
     }
 
-    /// Every one: which of the heap's it is, and its pools by address, none for one that nobody
-    /// uses.
-    pub(super) fn each(&self) -> impl Iterator<Item = (u64, impl Iterator<Item = Option<&Body>>)> {
+    /// Every one: which of the heap's it is, and its pools by address, each with where its header
+    /// is; none for one that nobody uses.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u64, impl Iterator<Item = Option<(usize, &Body)>>)> {
         let arenas = self.lists.iter().flat_map(|first| {
             // SAFETY: what is in the lists is mapped, and changes only through `&mut self`.
             std::iter::successors(non_null(*first), |arena| non_null(unsafe { (**arena).next }))
@@ -163,8 +163,9 @@ impl Arenas {
             // SAFETY: as above.
             let (number, free) = unsafe { ((*arena).number, (*arena).free) };
             let pools = (1..=POOLS).map(move |slot| {
+                let pool = arena.cast::<Pool>().wrapping_add(slot);
                 // SAFETY: as above; the header of a pool in use was filled in.
-                (free & (1 << slot) == 0).then(|| unsafe { &*Pool::body(arena.cast::<Pool>().add(slot)) })
+                (free & (1 << slot) == 0).then(|| (pool.addr(), unsafe { &*Pool::body(pool) }))
             });
             (number, pools)
         })

@@ -3,6 +3,7 @@
 //! A heap has a list of its own ones, so a pointer that is not on it is never followed.
 
 use super::class::ALIGNMENT;
+use super::pool::Block;
 use super::{FreeError, OutOfMemory, ReallocError};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
@@ -39,9 +40,9 @@ impl Hasher for Spread {
     }
 }
 
-/// What is allocated for a request; one byte for one of none.
+/// What is allocated for a request; so much at least that a block can be in a list.
 fn layout(size: usize) -> Result<Layout, OutOfMemory> {
-    Layout::from_size_align(size.max(1), ALIGNMENT).map_err(|_| OutOfMemory)
+    Layout::from_size_align(size.max(size_of::<Block>()), ALIGNMENT).map_err(|_| OutOfMemory)
 }
 
 impl Large {

@@ -12,10 +12,11 @@ use std::ptr::NonNull;
 impl Heap {
     /// Is this the address of a live block of this heap?
     pub fn holds(&self, block: *mut u8) -> bool {
-        match table::owner(block.addr()) {
+        let is_block = match table::owner(block.addr()) {
             0 => NonNull::new(block).is_some_and(|block| self.large.find(block).is_ok()),
             owner => owner == self.number && self.is_live(block),
-        }
+        };
+        is_block && !self.returned().any(|returned| returned.addr().get() == block.addr())
     }
 
     /// Frees a block if it is live; null is none, and freed already.
@@ -30,6 +31,7 @@ impl Heap {
     ///
     /// Nobody uses the block any more.
     pub unsafe fn free_checked(&mut self, block: *mut u8) -> Result<(), FreeError> {
+        self.collect();
         match table::owner(block.addr()) {
             0 => self.free_large(block, None),
             owner if owner != self.number => Err(FreeError::Foreign),

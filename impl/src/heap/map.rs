@@ -2,6 +2,7 @@
 
 use super::pool::{self, Body, Use};
 use super::{Heap, class};
+use std::collections::BTreeMap;
 
 /// A pool in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,25 +24,30 @@ pub struct ArenaMap {
     pub pools: Vec<Option<PoolMap>>,
 }
 
+/// How many blocks of each pool were returned, by the address of its header.
+type Returned = BTreeMap<usize, usize>;
+
 impl Heap {
     /// Its arenas, in the order in which they came.
     pub fn map(&self) -> Vec<ArenaMap> {
-        let mut arenas: Vec<_> =
-            self.arenas.each().map(|(number, pools)| self.map_of(number, pools)).collect();
+        let mut returned = Returned::new();
+        for block in self.returned() {
+            *returned.entry(pool::of(block.as_ptr().cast()).addr()).or_insert(0) += 1;
+        }
+        let mapped = |(at, body): (usize, &Body)| PoolMap {
+            size: class::size_of(body.class()),
+            blocks: self.in_use(body) - returned.get(&at).unwrap_or(&0),
+            capacity: pool::capacity(body.class()) as usize,
+        };
+        let arenas = self.arenas.each();
+        let mut arenas: Vec<_> = arenas
+            .map(|(number, pools)| ArenaMap { number, pools: pools.map(|pool| pool.map(mapped)).collect() })
+            .collect();
         arenas.sort_unstable_by_key(|arena| arena.number);
         arenas
     }
 
-    fn map_of<'a>(&self, number: u64, pools: impl Iterator<Item = Option<&'a Body>>) -> ArenaMap {
-        let mapped = |body: &Body| PoolMap {
-            size: class::size_of(body.class()),
-            blocks: self.in_use(body),
-            capacity: pool::capacity(body.class()) as usize,
-        };
-        ArenaMap { number, pools: pools.map(|body| body.map(mapped)).collect() }
-    }
-
-    /// How many blocks of this pool are in use.
+    /// How many blocks of this pool were given out and not freed.
     fn in_use(&self, pool: &Body) -> usize {
         let free = match pool.used_as() {
             Use::Current => self.bins[pool.class()].idle(),

@@ -40,6 +40,7 @@
 //! | `large` | large blocks |
 //! | `live` | which blocks are live, exactly |
 //! | `resize` | blocks of another size |
+//! | `returns` | blocks that come back from elsewhere |
 //! | `poison` | what AddressSanitizer knows of it |
 //! | `map` | what lies where |
 //! | `stats` | what a heap has, and what is left of it |
@@ -55,6 +56,7 @@ mod memory;
 mod poison;
 mod pool;
 mod resize;
+mod returns;
 mod stats;
 mod table;
 
@@ -63,6 +65,7 @@ pub use class::{ALIGNMENT, CLASSES, LARGEST};
 pub use kept::KEPT;
 pub use map::{ArenaMap, PoolMap};
 pub use resize::ReallocError;
+pub use returns::{ReturnError, Returns};
 pub use stats::{ClassStats, Leaks, Stats};
 
 use crate::sync::plain::{AtomicU64, Ordering};
@@ -70,7 +73,9 @@ use arena::Arenas;
 use bin::Bin;
 use large::Large;
 use pool::{Block, Pool, Use};
+use returns::Inbox;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// There is no memory for it. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +107,8 @@ pub struct Heap {
     bins: [Bin; CLASSES],
     arenas: Arenas,
     large: Large,
+    /// Where others put blocks of it, if it was asked for.
+    inbox: Option<Arc<Inbox>>,
     /// 0, or which of the next requests to the system fails.
     failing: u64,
 }
@@ -126,6 +133,7 @@ impl Heap {
             bins: [Bin::EMPTY; CLASSES],
             arenas: Arenas::new(),
             large: Large::default(),
+            inbox: None,
             failing: 0,
         }
     }
@@ -238,6 +246,7 @@ impl Heap {
     /// Gives back to the system what nobody uses: current pools of which no block is in use,
     /// arenas without a pool in use, and that which the last heap to end has left for the next.
     pub fn trim(&mut self) {
+        self.collect();
         for class in 0..CLASSES {
             let pool = self.bins[class].pool;
             // SAFETY: a current pool is this heap's.
@@ -299,6 +308,7 @@ impl Heap {
     #[cold]
     #[inline(never)]
     fn malloc_more(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        self.collect();
         let bin = &mut self.bins[class];
         if let Some(block) = bin.refill() {
             return Ok(block);
@@ -335,6 +345,7 @@ fn allows(failing: &mut u64) -> Result<(), OutOfMemory> {
 
 impl Drop for Heap {
     fn drop(&mut self) {
+        self.shut();
         // SAFETY: the heap is gone with this; whoever still has a block cannot use it any more
         // (`Heap::close`).
         unsafe { self.arenas.clear() };

@@ -40,6 +40,21 @@ impl Block {
         }
     }
 
+    /// Writes into a block which one is behind it.
+    ///
+    /// # Safety
+    ///
+    /// It is a block, and nobody else uses it.
+    #[inline]
+    pub(super) unsafe fn link(block: *mut Block, next: *mut Block) {
+        // SAFETY: as this function's.
+        unsafe {
+            unpoison(block.cast(), size_of::<Block>());
+            (*block).next = next;
+            poison(block.cast(), size_of::<Block>());
+        }
+    }
+
     /// Puts a block of this size before this one; it is free from now on.
     ///
     /// # Safety
@@ -49,8 +64,7 @@ impl Block {
     pub(super) unsafe fn free(block: *mut Block, size: usize, next: *mut Block) {
         // SAFETY: as this function's.
         unsafe {
-            unpoison(block.cast(), size_of::<Block>());
-            (*block).next = next;
+            Block::link(block, next);
             poison(block.cast(), size);
         }
     }

@@ -42,10 +42,12 @@ impl Heap {
             class.pools += 1;
             class.blocks += pool.blocks;
         }
+        let returned: Vec<_> =
+            self.returned().filter_map(|block| self.large.find(block.cast()).ok()).collect();
         Stats {
             classes: classes.into_values().collect(),
-            large_blocks: self.large.count(),
-            large_bytes: self.large.bytes(),
+            large_blocks: self.large.count() - returned.len(),
+            large_bytes: self.large.bytes() - returned.iter().sum::<usize>(),
             arenas: arenas.len(),
             mapped: arenas.len() * ARENA,
         }
@@ -53,7 +55,9 @@ impl Heap {
 
     /// Ends it, and tells what was not freed. Everything goes back to the system all the same, but
     /// for one arena, which the next heap takes.
-    pub fn close(self) -> Leaks {
+    pub fn close(mut self) -> Leaks {
+        self.shut();
+        self.collect();
         let classes = self.stats().classes;
         let mut large = BTreeMap::new();
         self.large.sizes().for_each(|size| *large.entry(size).or_insert(0) += 1);
