@@ -28,20 +28,21 @@ fn all(preemptions: usize, program: fn() -> usize) -> Happened {
 }
 
 /// What a thread writes before it returns the block that it has.
-#[derive(Clone)]
-struct Written(Arc<UnsafeCell<u8>>);
+struct Written(UnsafeCell<u8>);
 
 // SAFETY: loom looks whether it is read and written in order.
-unsafe impl Send for Written {}
+unsafe impl Sync for Written {}
+
+/// How a return ended, when its thread has.
+type Returning = JoinHandle<Result<(), ReturnError>>;
 
 /// A thread that writes, and returns a block.
-fn returning(returns: Returns, block: NonNull<u8>) -> (Written, JoinHandle<Result<(), ReturnError>>) {
-    let written = Written(Arc::new(UnsafeCell::new(0)));
-    let (cell, at) = (written.clone(), block.addr());
+fn returning(returns: Returns, block: NonNull<u8>) -> (Arc<Written>, Returning) {
+    let written = Arc::new(Written(UnsafeCell::new(0)));
+    let (cell, at) = (Arc::clone(&written), block.addr());
     let thread = thread::spawn(move || {
-        let Written(cell) = cell;
         // SAFETY: as above.
-        cell.with_mut(|value| unsafe { *value = 1 });
+        cell.0.with_mut(|value| unsafe { *value = 1 });
         let block = std::ptr::with_exposed_provenance_mut(at.get());
         // SAFETY: the block is live, unless its heap has ended; nobody uses it any more.
         unsafe { returns.free(block) }
@@ -50,9 +51,7 @@ fn returning(returns: Returns, block: NonNull<u8>) -> (Written, JoinHandle<Resul
 }
 
 /// A heap with a full pool, and threads that return some of its blocks.
-fn full_pool<const THREADS: usize>(
-    heap: &mut Heap,
-) -> Vec<(NonNull<u8>, Written, JoinHandle<Result<(), ReturnError>>)> {
+fn full_pool<const THREADS: usize>(heap: &mut Heap) -> Vec<(NonNull<u8>, Arc<Written>, Returning)> {
     let blocks: Vec<_> = (0..IN_A_POOL).map(|_| heap.malloc(LARGEST).unwrap()).collect();
     let mut threads = Vec::new();
     for block in &blocks[..THREADS] {

@@ -20,7 +20,7 @@ pub struct Canary {
 }
 
 /// Runs before a seeded fault counts as not found.
-const RUNS: u64 = 400;
+const RUNS: u64 = 1_500;
 
 /// Looks for one seeded fault of the implementation.
 pub fn seeded(fault: Seeded, stop: &AtomicBool) -> Result<Canary, SubjectError> {
