@@ -293,12 +293,14 @@ impl<'i> Token<'i> {
 /// There is no memory for an object. Nothing has changed, and this has the value.
 ///
 /// ```
-/// use cloister::safe::{Error, NoMemory};
+/// use cloister::safe::{Error, NoMemory, Token};
 ///
-/// fn again(error: NoMemory<String>) -> Result<(), Error> {
-///     println!("{error}: {}", error.into_inner());
-///     Err(Error::NoMemory)
+/// fn shared(token: &Token<'_>, text: String) -> Result<(), Error> {
+///     let object = token.new_obj(text)?;
+///     println!("{}", object.get(token));
+///     Ok(())
 /// }
+/// assert_eq!(size_of::<NoMemory<String>>(), size_of::<String>());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no memory for the object")]
