@@ -9,10 +9,18 @@ use std::ptr::{self, NonNull};
 /// What objects of one kind have in common.
 #[derive(Debug)]
 pub struct Kind {
-    name: &'static str,
+    name: Name,
     /// Of an object, its header included.
     size: usize,
     drop: Option<unsafe fn(NonNull<u8>)>,
+}
+
+/// What a kind is called.
+#[derive(Clone, Copy, Debug)]
+enum Name {
+    Text(&'static str),
+    /// Of a type, which can be asked for when the program runs alone.
+    Type(fn() -> &'static str),
 }
 
 impl Kind {
@@ -34,12 +42,20 @@ impl Kind {
         }
         let drop: Option<unsafe fn(NonNull<u8>)> =
             if std::mem::needs_drop::<T>() { Some(drop_at::<T>) } else { None };
-        Kind { name, size, drop }
+        Kind { name: Name::Text(name), size, drop }
+    }
+
+    /// The same, called what this says.
+    pub(crate) const fn named_by(name: fn() -> &'static str, kind: Kind) -> Kind {
+        Kind { name: Name::Type(name), ..kind }
     }
 
     /// What it is called.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &'static str {
+        match self.name {
+            Name::Text(name) => name,
+            Name::Type(name) => name(),
+        }
     }
 
     /// How many bytes an object has, its header included.

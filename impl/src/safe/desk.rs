@@ -64,7 +64,9 @@ impl Inside {
             Some(seat) => seat,
             None => enter_slowly(interp)?,
         };
-        Ok(Inside { seat })
+        let inside = Inside { seat };
+        inside.seat().give_back();
+        Ok(inside)
     }
 
     #[inline]
@@ -273,12 +275,35 @@ impl Desk {
         for interp in shared.subs() {
             while !shared.busy(interp) && self.end_unused(shared, interp) == Some(false) {}
         }
+        while shared.waits_in_main() && self.visit(shared, shared.main()).is_some() {}
         self.give_up_closed();
     }
 
     /// Ends an interpreter of a closed runtime, if nobody came between; `None`: it cannot be
     /// entered, as others have ended it or memory ran out.
     fn end_unused(&self, shared: &Arc<Shared>, interp: Interp) -> Option<bool> {
+        let (member, entry) = self.enter_closed(shared, interp)?;
+        let Some(entry) = entry else { return Some(false) };
+        let ended = shared.end(&member.thread, &entry).is_ok();
+        if !ended {
+            must(member.thread.save_thread());
+        }
+        Some(ended)
+    }
+
+    /// Comes by in an interpreter of a closed runtime, to give back the references that wait there;
+    /// `None`: it cannot be entered.
+    fn visit(&self, shared: &Arc<Shared>, interp: Interp) -> Option<()> {
+        let (member, entry) = self.enter_closed(shared, interp)?;
+        if let Some(entry) = entry {
+            entry.give_back();
+            must(member.thread.save_thread());
+        }
+        Some(())
+    }
+
+    /// Enters an interpreter of a closed runtime; without an entry, it was swept away meanwhile.
+    fn enter_closed(&self, shared: &Arc<Shared>, interp: Interp) -> Option<(Rc<Member>, Option<Arc<Entry>>)> {
         let known = self.members.borrow().iter().find(|m| Arc::ptr_eq(&m.shared, shared)).cloned();
         let member = match known {
             Some(member) => member,
@@ -293,13 +318,9 @@ impl Desk {
         };
         if member.thread.restore_thread(entry.tstate).is_err() {
             self.forget(interp);
-            return Some(false);
+            return Some((member, None));
         }
-        let ended = shared.end(&member.thread, &entry).is_ok();
-        if !ended {
-            must(member.thread.save_thread());
-        }
-        Some(ended)
+        Some((member, Some(entry)))
     }
 
     /// Is no longer a member of the runtimes that were closed, but for one that the OS thread

@@ -1,5 +1,6 @@
 //! What the safe face refuses, and why.
 
+use super::obj::NoMemory;
 use crate::error::{CallError, CreateError};
 use crate::thread;
 use cloister_specs::{CreationError, Refusal, Rule};
@@ -129,5 +130,11 @@ impl From<thread::AttachError> for Error {
             thread::AttachError::AlreadyAttached => Error::OtherRuntime,
             thread::AttachError::NoMemory => Error::NoMemory,
         }
+    }
+}
+
+impl<T> From<NoMemory<T>> for Error {
+    fn from(_: NoMemory<T>) -> Self {
+        Error::NoMemory
     }
 }

@@ -34,6 +34,10 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! An *object* lies in the heap of the interpreter, and counts the references to it: an [`Obj`] is one
+//! of those, bound to the lifetime of a token, and a [`KeptObj`] is one that lives longer. What
+//! interpreters share is [`Immortal`].
+//!
 //! An OS thread gets a thread state in an interpreter when it first attaches to it, and keeps
 //! it; ending the interpreter cleans up those that nobody uses. While it is inside a closure an
 //! OS thread is attached to one runtime, and neither another runtime nor the raw face lets it in.
@@ -44,6 +48,7 @@ mod cells;
 mod desk;
 mod error;
 mod interpreter;
+mod obj;
 mod runtime;
 mod seat;
 mod shared;
@@ -52,9 +57,11 @@ mod token;
 pub use cells::{Here, Kept};
 pub use error::Error;
 pub use interpreter::Interpreter;
+pub use obj::{FALSE, Immortal, KeptObj, NONE, NoMemory, Obj, Shareable, TRUE, small_int};
 pub use runtime::Runtime;
 pub use token::Token;
 
+pub use crate::home::Left;
 pub use crate::runtime::Settings;
 pub use cloister_specs::{CreationError, InterpreterConfig, Refusal, Rule};
 

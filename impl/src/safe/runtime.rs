@@ -5,6 +5,7 @@ use super::error::Error;
 use super::interpreter::Interpreter;
 use super::shared::Shared;
 use super::token::Token;
+use crate::home::Left;
 use crate::runtime::{self, Settings};
 use crate::snapshot::Snapshot;
 use cloister_specs::InterpreterConfig;
@@ -127,6 +128,23 @@ impl Runtime {
     /// ```
     pub fn snapshot(&self) -> Snapshot {
         self.shared.raw.snapshot()
+    }
+
+    /// What the interpreters that ended left in their heaps: blocks by size, in bytes, and objects by
+    /// kind.
+    ///
+    /// ```
+    /// # use cloister::safe::{Error, InterpreterConfig, Runtime, Settings};
+    /// let runtime = Runtime::start(Settings::default())?;
+    /// let interp = runtime.new_interpreter(&InterpreterConfig::ISOLATED)?;
+    /// interp.attach(|token| token.new_obj(7_u64).map(std::mem::forget))??;
+    /// interp.end()?;
+    /// assert_eq!(runtime.leaks().small, [(32, 1)]);
+    /// assert_eq!(runtime.leaks().objects, [("u64", 1)]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn leaks(&self) -> Left {
+        self.shared.raw.leaks()
     }
 }
 

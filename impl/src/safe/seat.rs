@@ -3,8 +3,10 @@
 use super::desk::Desk;
 use super::error::Error;
 use super::interpreter::Interpreter;
+use super::obj::Returns;
 use super::shared::{Away, Entry, Shared};
 use crate::error::CallError;
+use crate::home::Here;
 use crate::interp::Interp;
 use crate::sync;
 use crate::thread::Thread;
@@ -23,6 +25,7 @@ pub(super) struct Member {
 /// An OS thread in an interpreter.
 pub(super) struct Seat {
     interp: Interp,
+    returns: Arc<Returns>,
     tstate: Tstate,
     member: Rc<Member>,
     shared: Arc<Shared>,
@@ -33,7 +36,34 @@ impl Seat {
     pub(super) fn new(member: &Rc<Member>, entry: Arc<Entry>) -> Rc<Seat> {
         let (interp, tstate) = (entry.interp, entry.tstate);
         let (member, shared) = (Rc::clone(member), Arc::clone(&member.shared));
-        Rc::new(Seat { interp, tstate, member, shared, entry })
+        let returns = Arc::clone(&entry.returns);
+        Rc::new(Seat { interp, returns, tstate, member, shared, entry })
+    }
+
+    /// Where its OS thread works while it is there.
+    #[inline]
+    pub(super) fn here(&self) -> Here {
+        Here { interp: self.interp, owner: self.returns.owner() }
+    }
+
+    /// Where references wait to what is in the heap that is used here.
+    #[inline]
+    pub(super) fn returns(&self) -> &Arc<Returns> {
+        &self.returns
+    }
+
+    /// Gives back those that wait. Its OS thread is there.
+    #[inline]
+    pub(super) fn give_back(&self) {
+        if self.returns.waiting() {
+            self.returns.give_back();
+        }
+    }
+
+    /// Is its OS thread there now, and has not left it for a while?
+    #[inline]
+    pub(super) fn taken(&self) -> bool {
+        sync::current().is_some_and(|current| current.serial == self.tstate.serial)
     }
 
     #[inline]
@@ -69,6 +99,7 @@ impl Seat {
     #[inline]
     pub(super) fn poll(&self) {
         must(self.thread().eval_breaker_poll());
+        self.give_back();
     }
 
     /// Leaves it for a while: it stays in use, its GIL is dropped.

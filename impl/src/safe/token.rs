@@ -29,7 +29,7 @@ use std::marker::PhantomData;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Token<'i> {
-    seat: &'i Seat,
+    pub(super) seat: &'i Seat,
     brand: Brand<'i>,
     not_send: NotSend,
 }
@@ -95,8 +95,11 @@ impl<'i> Token<'i> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn detach<R>(&mut self, run: impl FnOnce() -> R) -> R {
-        let _detached = self.seat.detach();
-        run()
+        let detached = self.seat.detach();
+        let result = run();
+        drop(detached);
+        self.seat.give_back();
+        result
     }
 
     /// Attaches to another interpreter of the same runtime, runs the closure with its token, and
@@ -129,7 +132,11 @@ impl<'i> Token<'i> {
         }
         Desk::with(|desk| {
             let swapped = self.seat.swap(desk, interp)?;
-            Ok(run(&mut Token::new(swapped.inner())))
+            swapped.inner().give_back();
+            let result = run(&mut Token::new(swapped.inner()));
+            drop(swapped);
+            self.seat.give_back();
+            Ok(result)
         })
     }
 
