@@ -117,8 +117,8 @@ impl Runtime {
         while outcome == Outcome::Running && fuses(grain, d, &self.thread(h).top()) {
             outcome = self.advance(d, h, prefer, false);
         }
-        if let (Some(Mutant::Forget(book)), Some(before)) = (d.mutant, before) {
-            book.restore(&before, self);
+        if let (Some(mutant), Some(before)) = (d.mutant, before) {
+            mutant.note(mv, &before, self);
         }
         Ok(outcome)
     }
@@ -252,7 +252,13 @@ impl Runtime {
                 self.lose_signals(&before, parking);
                 flow
             }
-            Some(Mutant::SkipEffect(_) | Mutant::AnswerAt(_) | Mutant::DropGuard(_) | Mutant::Forget(_))
+            Some(
+                Mutant::SkipEffect(_)
+                | Mutant::AnswerAt(_)
+                | Mutant::DropGuard(_)
+                | Mutant::Forget(_)
+                | Mutant::Slip(_),
+            )
             | None => self.label(d, h, prefer, expired, label),
         };
         self.settle(h, depth, flow)

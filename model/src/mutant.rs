@@ -2,9 +2,9 @@
 //! named rule to catch it; nothing else does. They act on the engine, not on the
 //! procedures, so that those stay readable.
 
-use cloister_specs::{Parking, Rule};
+use cloister_specs::{MAIN, Move, Op, Parking, Rule, Start};
 
-use crate::runtime::Runtime;
+use crate::runtime::{Class, Runtime};
 
 /// A fault in the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,50 @@ pub enum Mutant {
     AnswerAt(&'static str),
     /// This book is never written.
     Forget(Book),
+    /// This is noted wrongly.
+    Slip(Slip),
+}
+
+impl Mutant {
+    /// Does what it does after a move.
+    pub(crate) fn note(self, mv: &Move, before: &Runtime, now: &mut Runtime) {
+        match self {
+            Mutant::Forget(book) => book.restore(before, now),
+            Mutant::Slip(slip) => slip.note(mv, before, now),
+            Mutant::DropGuard(_) | Mutant::SkipEffect(_) | Mutant::LoseSignals(_) | Mutant::AnswerAt(_) => {}
+        }
+    }
+}
+
+/// Something that is noted wrongly of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slip {
+    /// Every block that a heap gives is the main interpreter's.
+    Owner,
+    /// A block that is reallocated moves to another class, whatever it is to hold.
+    Class,
+}
+
+impl Slip {
+    fn note(self, mv: &Move, before: &Runtime, now: &mut Runtime) {
+        match (self, mv) {
+            (Slip::Owner, _) => {
+                for (block, old) in now.blocks.iter_mut().zip(&before.blocks) {
+                    if block.live && !old.live && block.owner.is_some() {
+                        block.owner = Some(MAIN);
+                    }
+                }
+            }
+            (Slip::Class, Move::Start(Start { op: Op::Realloc { block, .. }, .. })) => {
+                let class = &mut now.blocks[block.index()].class;
+                *class = match *class {
+                    Class::Small(n) => Class::Small(n % 32 + 1),
+                    Class::Large => Class::Large,
+                };
+            }
+            (Slip::Class, _) => {}
+        }
+    }
 }
 
 /// Something that is counted or noted.
@@ -48,7 +92,7 @@ pub enum Book {
 
 impl Book {
     /// Puts back what stood there before.
-    pub(crate) fn restore(self, before: &Runtime, now: &mut Runtime) {
+    fn restore(self, before: &Runtime, now: &mut Runtime) {
         let (then, totals) = (&before.totals, &mut now.totals);
         match self {
             Book::Blocks => now.blocks = before.blocks,

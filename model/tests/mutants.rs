@@ -1,7 +1,7 @@
 //! Faults in the model itself are caught, each by a named rule.
 
 use cloister_model::check::{Bounds, Scope, shortest};
-use cloister_model::mutant::{Book, Mutant};
+use cloister_model::mutant::{Book, Mutant, Slip};
 use cloister_model::rules::{Step, broken_by};
 use cloister_model::{Design, Grain, Runtime};
 use cloister_specs::OpKind::{self, *};
@@ -197,6 +197,8 @@ caught_among! {
         [NewInterpreterFromConfig, ThreadStateNew, ThreadStateBind, RestoreThread, AllocatedBlocks];
     a_heap_that_gives_nothing: Mutant::SkipEffect("HeapWork") => Mem2 among BLOCKS;
     blocks_that_are_not_noted: Mutant::Forget(Book::Blocks) => Mem2 among BLOCKS;
+    a_block_that_is_noted_as_mains: Mutant::Slip(Slip::Owner) => Mem2 among BLOCKS;
+    a_block_that_does_not_stay: Mutant::Slip(Slip::Class) => Mem14 among [Malloc, Realloc];
     large_blocks_that_are_not_counted: Mutant::Forget(Book::RawBlocks) => Mem7 among BLOCKS;
     what_a_heap_left_forgotten: Mutant::Forget(Book::Leaks) => Mem12 among BLOCKS;
     what_a_life_left_forgotten: Mutant::Forget(Book::LastFinal) => Mem12 among

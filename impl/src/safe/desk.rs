@@ -64,9 +64,19 @@ impl Inside {
             Some(seat) => seat,
             None => enter_slowly(interp)?,
         };
+        if seat.seat().awaited() {
+            return Ok(Inside::late(seat));
+        }
+        Ok(Inside { seat })
+    }
+
+    /// In a seat in whose interpreter references wait to be given back.
+    #[cold]
+    #[inline(never)]
+    fn late(seat: Held) -> Inside {
         let inside = Inside { seat };
         inside.seat().give_back();
-        Ok(inside)
+        inside
     }
 
     #[inline]

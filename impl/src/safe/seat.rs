@@ -52,10 +52,16 @@ impl Seat {
         &self.returns
     }
 
+    /// Does a reference wait there to be given back?
+    #[inline]
+    pub(super) fn awaited(&self) -> bool {
+        self.returns.waiting()
+    }
+
     /// Gives back those that wait. Its OS thread is there.
     #[inline]
     pub(super) fn give_back(&self) {
-        if self.returns.waiting() {
+        if self.awaited() {
             self.returns.give_back();
         }
     }

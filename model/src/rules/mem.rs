@@ -1,11 +1,11 @@
 //! Rules of blocks.
 
-use cloister_specs::{BlockId, Domain, InterpId, Move, Op, OpKind, Reply, Rule, Start};
+use cloister_specs::{BlockId, Domain, InterpId, MAIN, Move, Op, OpKind, Reply, Rule, Start, ThreadId};
 
 use super::step::{base, started};
 use super::threads::answers;
 use super::{StateRule, Step, StepRule};
-use crate::design::{Design, ForeignFree};
+use crate::design::{Design, ForeignFree, Obmalloc};
 use crate::label::{Inside, Label};
 use crate::machine::Outcome;
 use crate::runtime::{Block, Class, Runtime};
@@ -69,14 +69,24 @@ fn allocated(s: &Step) -> Option<BlockId> {
     }
 }
 
-/// The heap of the interpreter that the mover works in.
-fn heap(s: &Step) -> Option<InterpId> {
-    let t = s.after.own_current(s.design, s.mv.thread())?;
-    Some(s.after.heap_of(s.design, s.after.tstate(t).interp))
+/// The interpreter whose heap this one is to use, by its configuration. Rules do not ask the
+/// procedures for it.
+pub(super) fn rightful(d: &Design, r: &Runtime, i: InterpId) -> InterpId {
+    let own = match d.obmalloc {
+        Obmalloc::PerInterpreter => !r.interp(i).config.use_main_obmalloc,
+        Obmalloc::PerRuntime => false,
+    };
+    if own { i } else { MAIN }
+}
+
+/// The heap of the interpreter that a thread works in.
+fn heap(d: &Design, r: &Runtime, h: ThreadId) -> Option<InterpId> {
+    r.own_current(d, h).map(|t| rightful(d, r, r.tstate(t).interp))
 }
 
 fn from_the_heap_of_the_caller(s: &Step) -> bool {
     let asked = request(s).map(|(domain, ..)| domain);
+    let here = heap(s.design, s.after, s.mv.thread());
     let block = allocated(s).map(|b| s.after.block(b));
     let object = match answers(s, OpKind::ObjectNew) {
         Some(Reply::Object(Some(o))) => Some(s.after.object(o)),
@@ -84,9 +94,9 @@ fn from_the_heap_of_the_caller(s: &Step) -> bool {
     };
     let in_place = |b: &Block| match asked {
         Some(Domain::Raw) | None => b.live && b.owner.is_none(),
-        Some(Domain::Mem | Domain::Obj) => b.live && b.owner == heap(s),
+        Some(Domain::Mem | Domain::Obj) => b.live && b.owner == here,
     };
-    block.is_none_or(in_place) && object.is_none_or(|o| o.live && o.owner == heap(s))
+    block.is_none_or(in_place) && object.is_none_or(|o| o.live && o.owner == here)
 }
 
 /// The domain and the block of a call that gives one back or gives it another size.
@@ -121,9 +131,7 @@ fn freed_where_it_came_from(s: &Step) -> bool {
     }
     match uses(s) {
         Some((Domain::Mem | Domain::Obj, b)) => {
-            let selected = s.before.own_current(s.design, s.mv.thread());
-            let selected = selected.map(|t| s.before.heap_of(s.design, s.before.tstate(t).interp));
-            s.before.block(b).owner == selected
+            s.before.block(b).owner == heap(s.design, s.before, s.mv.thread())
         }
         Some((Domain::Raw, _)) | None => true,
     }
@@ -178,7 +186,7 @@ fn an_interpreters_blocks_are_counted(s: &Step) -> bool {
 
 fn asked_where_there_is_a_heap(s: &Step) -> bool {
     match started(s) {
-        Some(Op::AllocatedBlocks(i)) => s.before.has_heap(s.design, i),
+        Some(Op::AllocatedBlocks(i)) => i == MAIN || rightful(s.design, s.before, i) == i,
         _ => true,
     }
 }
@@ -194,11 +202,22 @@ fn a_failed_reallocation_changes_nothing(s: &Step) -> bool {
     answers(s, OpKind::Realloc) != Some(Reply::Block(None)) || books(s.before) == books(s.after)
 }
 
+/// Is a block to stay where it is when it gets so many bytes?
+fn is_to_stay(block: &Block, size: u16) -> bool {
+    match block.class {
+        Class::Small(n) => {
+            let room = 16 * u16::from(n);
+            room.checked_sub(size).is_some_and(|spare| spare < room / 4)
+        }
+        Class::Large => false,
+    }
+}
+
 fn stays_where_it_is(s: &Step) -> bool {
     match (started(s), s.outcome) {
         (Some(Op::Realloc { domain: Domain::Mem | Domain::Obj, block, size, .. }), Outcome::Replied(_)) => {
             let before = s.before.block(block);
-            !before.class.stays(size) || s.after.block(block) == before
+            !is_to_stay(before, size) || s.after.block(block) == before
         }
         _ => true,
     }
@@ -229,15 +248,14 @@ pub(super) fn a_raw_block_is_freed_with_nothing_current(s: &Step) -> bool {
 }
 
 pub(super) fn two_heaps_are_in_use(s: &Step) -> bool {
-    let of =
-        |h| s.after.own_current(s.design, h).map(|t| s.after.heap_of(s.design, s.after.tstate(t).interp));
+    let of = |h| heap(s.design, s.after, h);
     let here = of(s.mv.thread());
     allocated(s).is_some()
         && Runtime::thread_ids().any(|h| h != s.mv.thread() && of(h).is_some() && of(h) != here)
 }
 
 pub(super) fn a_sub_allocates(s: &Step) -> bool {
-    allocated(s).is_some_and(|b| s.after.block(b).owner.is_some_and(|i| i != cloister_specs::MAIN))
+    allocated(s).is_some_and(|b| s.after.block(b).owner.is_some_and(|i| i != MAIN))
 }
 
 pub(super) fn a_large_block_is_allocated(s: &Step) -> bool {
@@ -273,5 +291,5 @@ pub(super) fn a_reallocation_fails(s: &Step) -> bool {
 }
 
 pub(super) fn a_block_may_stay(s: &Step) -> bool {
-    matches!(started(s), Some(Op::Realloc { block, size, .. }) if s.before.block(block).class.stays(size))
+    matches!(started(s), Some(Op::Realloc { block, size, .. }) if is_to_stay(s.before.block(block), size))
 }

@@ -2,7 +2,7 @@
 
 use cloister_specs::{Client, InterpId, ObjectId, Op, OpKind, Reply, Rule};
 
-use super::mem::ended;
+use super::mem::{ended, rightful};
 use super::step::started;
 use super::threads::answers;
 use super::{StateRule, Step, StepRule};
@@ -89,7 +89,7 @@ fn used_in_its_heap(s: &Step) -> bool {
         CrossRefs::Accepted => object.away[here.index()] > 0,
         CrossRefs::Refused => false,
     };
-    object.owner == Some(s.before.heap_of(s.design, here)) || passed
+    object.owner == Some(rightful(s.design, s.before, here)) || passed
 }
 
 fn passed_inside_its_heap(s: &Step) -> bool {
@@ -98,7 +98,7 @@ fn passed_inside_its_heap(s: &Step) -> bool {
         (CrossRefs::Accepted, _) => true,
         (CrossRefs::Refused, Some(Op::PassRef { object, to })) => {
             let owner = s.before.object(object).owner;
-            owner.is_none_or(|i| i == s.before.heap_of(s.design, to))
+            owner.is_none_or(|i| i == rightful(s.design, s.before, to))
         }
         (CrossRefs::Refused, _) => true,
     }
