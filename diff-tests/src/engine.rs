@@ -43,9 +43,10 @@ impl Engine for Subjects {
             }
             On::Impl => Ok(Box::new(Controlled::new())),
             On::Cpython => {
-                let found = find(&self.executable).into_iter().find(|f| f.version.is_modelled()).ok_or_else(
-                    || unfit("cpython", "no libpython 3.12 was found; set CLOISTER_LIBPYTHON".into()),
-                )?;
+                let found =
+                    find(&self.executable)?.into_iter().find(|f| f.version.is_modelled()).ok_or_else(
+                        || unfit("cpython", "no libpython 3.12 was found; set CLOISTER_LIBPYTHON".into()),
+                    )?;
                 Ok(Box::new(Cpython::start(&self.executable, &found)?))
             }
         }

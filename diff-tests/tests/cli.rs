@@ -59,6 +59,18 @@ fn wrong_use_is_told_in_a_sentence_and_is_2() {
 }
 
 #[test]
+fn a_libpython_that_is_none_is_told_before_the_work_begins() {
+    for words in [["lockstep"].as_slice(), &["check"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloister"));
+        let output = command.args(words).env("CLOISTER_LIBPYTHON", "/dev/null").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains("CLOISTER_LIBPYTHON names /dev/null, which is no libpython"), "{told}");
+        assert!(!text(&output.stdout).contains("moves"), "{words:?}");
+    }
+}
+
+#[test]
 fn shuttle_tells_what_happened_to_people_and_to_scripts() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("shuttle.json");

@@ -15,7 +15,7 @@ use cloister_specs::{Move, OpKind};
 const CLOISTER: &str = env!("CARGO_BIN_EXE_cloister");
 
 fn modelled() -> Option<Found> {
-    let found = find(Path::new(CLOISTER)).into_iter().find(|f| f.version.is_modelled());
+    let found = find(Path::new(CLOISTER)).unwrap().into_iter().find(|f| f.version.is_modelled());
     if found.is_none() {
         println!("not run: {NOT_FOUND}");
     }

@@ -147,7 +147,8 @@ impl Python {
     ///
     /// There is none, or it cannot be measured; a sentence for the user.
     pub fn load(executable: &Path) -> Result<Self, String> {
-        let found = cpython::find(executable).into_iter().next().ok_or(NOT_FOUND)?;
+        let found = cpython::find(executable).map_err(|e| e.to_string())?;
+        let found = found.into_iter().next().ok_or(NOT_FOUND)?;
         let name = format!("CPython {}", found.version);
         let explain = |reason: String| format!("{} is not measured: {reason}", found.version);
         // A libpython that cannot be initialized ends its process: let that be another one.

@@ -42,6 +42,14 @@ pub trait Stage {
     /// Its heading.
     fn name(&self) -> &'static str;
 
+    /// Looks whether it could begin, before any stage does its work.
+    ///
+    /// # Errors
+    /// It could not, and the caller has to mend it.
+    fn prepare(&self) -> Result<(), CliError> {
+        Ok(())
+    }
+
     /// Does its work, as far as it is not interrupted.
     ///
     /// # Errors
@@ -82,6 +90,7 @@ pub fn run_stages(
         area: asked.area.clone(),
         ..Report::default()
     };
+    stages.iter().try_for_each(|stage| stage.prepare())?;
     for stage in stages {
         if context.progress.interrupted() {
             break;

@@ -46,6 +46,9 @@ pub struct RowReport {
     pub diverged: u64,
     /// Compared moves in a second.
     pub ops_per_second: u64,
+    /// What could not be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_compared: Option<&'static str>,
 }
 
 impl From<&stage::Row> for RowReport {
@@ -61,6 +64,7 @@ impl From<&stage::Row> for RowReport {
             poisoned: row.tally.poisoned,
             diverged: row.tally.diverged,
             ops_per_second: row.tally.rate() as u64,
+            not_compared: row.not_compared,
         }
     }
 }
@@ -72,7 +76,7 @@ pub fn run(args: LockstepArgs, context: &mut Context<'_>) -> Result<Exit, CliErr
     writeln!(context.out, "seed {seed}, {runs} runs\n")?;
     let area = args.area.as_deref().unwrap_or_default();
     let rows = rows(seed, runs, area, context)?;
-    write!(context.out, "{}", table(&rows))?;
+    write!(context.out, "{}{}", table(&rows), notes(&rows))?;
     writeln!(context.out)?;
     write!(context.out, "{}", by_kind(&rows))?;
     for row in &rows {
@@ -98,6 +102,8 @@ pub fn run(args: LockstepArgs, context: &mut Context<'_>) -> Result<Exit, CliErr
 
 fn rows(seed: u64, runs: u64, area: &str, context: &mut Context<'_>) -> Result<Vec<stage::Row>, CliError> {
     let stop: Arc<AtomicBool> = context.progress.flag();
+    let executable = std::env::current_exe().map_err(CliError::Output)?;
+    let found = cpython::find(&executable)?.into_iter().find(|f| f.version.is_modelled());
     let mut rows = Vec::new();
     let builds: [(&str, stage::Run); 2] =
         [("lockstep, implementation", stage::controlled), ("lockstep, plain build", stage::plain)];
@@ -108,8 +114,7 @@ fn rows(seed: u64, runs: u64, area: &str, context: &mut Context<'_>) -> Result<V
         bar.finish(&format!("{} moves compared", row.tally.ops));
         rows.push(row);
     }
-    let executable = std::env::current_exe().map_err(CliError::Output)?;
-    match cpython::find(&executable).into_iter().find(|f| f.version.is_modelled()) {
+    match found {
         None => writeln!(context.out, "{NOT_FOUND}")?,
         Some(found) => {
             let runs = runs.div_ceil(CPYTHON_SHARE);
@@ -160,6 +165,13 @@ pub fn table(rows: &[stage::Row]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// What could not be compared, a line each.
+pub fn notes(rows: &[stage::Row]) -> String {
+    let note =
+        |row: &stage::Row| row.not_compared.map(|what| format!("{}: not compared: {what}\n", row.subject));
+    rows.iter().filter_map(note).collect()
 }
 
 fn by_kind(rows: &[stage::Row]) -> String {

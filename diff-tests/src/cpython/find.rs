@@ -5,6 +5,7 @@
 //! `python3.12-config`. Each candidate is loaded in a child process, which tells its version.
 
 use super::child::{CHILD_ARG, PROBE};
+use crate::subject::SubjectError;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -15,6 +16,9 @@ use std::{
 
 /// What to tell the user when [`find`] comes back empty.
 pub const NOT_FOUND: &str = "not run: no libpython found (set CLOISTER_LIBPYTHON to a libpython3.12.so)";
+
+/// The environment variable that names one.
+const NAMED_BY: &str = "CLOISTER_LIBPYTHON";
 
 /// The minor versions that the adapter knows.
 const MINORS: [u8; 2] = [12, 13];
@@ -67,21 +71,38 @@ pub struct Found {
 
 /// Every libpython 3.12 or 3.13 on this machine, the preferred one first: 3.12.1,
 /// then other 3.12, then 3.13. `executable` is started as the child.
-pub fn find(executable: &Path) -> Vec<Found> {
+///
+/// # Errors
+///
+/// The one that `CLOISTER_LIBPYTHON` names is none of them.
+pub fn find(executable: &Path) -> Result<Vec<Found>, SubjectError> {
     let mut seen = BTreeSet::new();
-    let mut found: Vec<Found> = candidates()
-        .into_iter()
-        .filter_map(|path| fs::canonicalize(path).ok())
-        .filter(|path| seen.insert(path.clone()))
-        .filter_map(|path| probe(executable, &path).map(|version| Found { path, version }))
-        .filter(|f| MINORS.contains(&f.version.minor))
-        .collect();
+    let usable = |path: PathBuf| {
+        let path = fs::canonicalize(path).ok()?;
+        let version = probe(executable, &path)?;
+        MINORS.contains(&version.minor).then_some(Found { path, version })
+    };
+    let mut found = Vec::new();
+    if let Some(named) = env::var_os(NAMED_BY).filter(|named| !named.is_empty()).map(PathBuf::from) {
+        found.push(usable(named.clone()).ok_or_else(|| none_of_them(&named))?);
+    }
+    seen.extend(found.iter().map(|f: &Found| f.path.clone()));
+    let others = candidates().into_iter().filter_map(|path| fs::canonicalize(path).ok());
+    found.extend(others.filter(|path| seen.insert(path.clone())).filter_map(usable));
     found.sort_by_key(|f| (f.version != PREFERRED, f.version));
-    found
+    Ok(found)
+}
+
+fn none_of_them(named: &Path) -> SubjectError {
+    let reason = format!(
+        "{NAMED_BY} names {}, which is no libpython 3.12 or 3.13 that can be loaded; name another, or unset it",
+        named.display()
+    );
+    SubjectError { subject: "CPython", reason }
 }
 
 fn candidates() -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = env::var_os("CLOISTER_LIBPYTHON").map(PathBuf::from).into_iter().collect();
+    let mut paths = Vec::new();
     for minor in MINORS {
         let names = [format!("libpython3.{minor}.so"), format!("libpython3.{minor}.so.1.0")];
         let library = |dir: PathBuf| names.iter().map(|n| dir.join(n)).find(|p| p.exists());

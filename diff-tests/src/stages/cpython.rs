@@ -103,9 +103,7 @@ pub fn generated(
     let design = Design::CPYTHON_3_12_1;
     let mut subject = Cpython::start(executable, found)?;
     let mut plan = plan.clone();
-    if !subject.counts_blocks() {
-        left_out::leave_out_counts(&mut plan.mix);
-    }
+    let not_compared = (!subject.counts_blocks()).then(|| left_out::leave_out_counts(&mut plan.mix));
     let mut lockstep = Lockstep::new(design, &mut subject);
     let ended = lockstep.run(&plan, stop, each)?;
     let tally = lockstep.tally;
@@ -118,7 +116,7 @@ pub fn generated(
             Some((short, path))
         }
     };
-    Ok(Row { subject: subject_name, tally, divergence })
+    Ok(Row { subject: subject_name, tally, divergence, not_compared })
 }
 
 /// The same plan, split between these many children.

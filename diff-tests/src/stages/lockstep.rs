@@ -20,6 +20,8 @@ pub struct Row {
     pub tally: Tally,
     /// Where they part, and the capsule it was saved in.
     pub divergence: Option<(Divergence, PathBuf)>,
+    /// What this subject cannot be asked.
+    pub not_compared: Option<&'static str>,
 }
 
 /// A function that runs a plan on one subject; it is told how many runs are done.
@@ -67,7 +69,7 @@ fn one(
             Some((short, path))
         }
     };
-    Ok(Row { subject: name, tally, divergence })
+    Ok(Row { subject: name, tally, divergence, not_compared: None })
 }
 
 /// Saves a run that diverged, and says where.

@@ -11,7 +11,7 @@ pub fn executable() -> &'static Path {
 /// Every CPython of this machine; says so if there is none.
 pub fn found() -> &'static [Found] {
     static FOUND: OnceLock<Vec<Found>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| find(executable()));
+    let found = FOUND.get_or_init(|| find(executable()).unwrap_or_else(|error| panic!("{error}")));
     if found.is_empty() {
         println!("{NOT_FOUND}");
     }

@@ -3,7 +3,7 @@
 use super::lockstep::{SEED, unsound};
 use super::{Asked, Stage};
 use crate::cli::args::ScopeArg;
-use crate::cli::lockstep::{RowReport, table};
+use crate::cli::lockstep::{RowReport, notes, table};
 use crate::cli::{CliError, Context};
 use crate::cpython::{self, Found, Known, NOT_FOUND, Version, WITNESSES, Witness};
 use crate::designs::declared::{Declared, Said};
@@ -32,6 +32,11 @@ impl Stage for Cpython {
         "CPython: the model of 3.12.1 does what 3.12.1 does"
     }
 
+    fn prepare(&self) -> Result<(), CliError> {
+        cpython::find(&std::env::current_exe()?)?;
+        Ok(())
+    }
+
     fn run(&self, asked: &Asked, report: &mut Report, context: &mut Context<'_>) -> Result<(), CliError> {
         match stage::recorded() {
             Ok(tally) => {
@@ -40,7 +45,7 @@ impl Stage for Cpython {
             Err(differs) => report.problems.push(format!("the recorded corpus: {differs}")),
         }
         let executable = std::env::current_exe()?;
-        let found = cpython::find(&executable);
+        let found = cpython::find(&executable)?;
         if found.is_empty() {
             writeln!(context.out, "not run: {NOT_FOUND}")?;
             return Ok(());
@@ -70,7 +75,7 @@ fn generated(
     let row = stage::generated_by(WORKERS, executable, found, &plan, &stop, &|n| _ = bar.advance(n))?;
     bar.finish(&format!("{} moves compared", row.tally.ops));
     let rows = [row];
-    write!(context.out, "{}", table(&rows))?;
+    write!(context.out, "{}{}", table(&rows), notes(&rows))?;
     writeln!(context.out)?;
     if !context.progress.interrupted() {
         report.problems.extend(rows.iter().flat_map(unsound));
