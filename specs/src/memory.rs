@@ -46,3 +46,61 @@ pub enum Client {
     /// It was compiled before there were any, against the stable ABI.
     Unaware,
 }
+
+/// The kinds of calls of MEM and REF, as a pattern: for total matches that treat them alike.
+///
+/// ```
+/// use cloister_specs::{OpKind, memory_kinds};
+///
+/// assert!(matches!(OpKind::PassRef, memory_kinds!()));
+/// assert!(!matches!(OpKind::Fork, memory_kinds!()));
+/// ```
+#[macro_export]
+macro_rules! memory_kinds {
+    () => {
+        $crate::OpKind::Malloc
+            | $crate::OpKind::Calloc
+            | $crate::OpKind::Realloc
+            | $crate::OpKind::Free
+            | $crate::OpKind::AllocatedBlocks
+            | $crate::OpKind::GlobalAllocatedBlocks
+            | $crate::OpKind::ObjectNew
+            | $crate::OpKind::SetRefCnt
+            | $crate::OpKind::IncRef
+            | $crate::OpKind::DecRef
+            | $crate::OpKind::SetImmortal
+            | $crate::OpKind::ClearImmortal
+            | $crate::OpKind::PassRef
+            | $crate::OpKind::RefTotal
+            | $crate::OpKind::GlobalRefTotal
+    };
+}
+
+/// The calls of MEM and REF, as a pattern: for total matches that treat them alike.
+///
+/// ```
+/// use cloister_specs::{Op, memory_ops};
+///
+/// assert!(matches!(Op::GlobalRefTotal, memory_ops!()));
+/// assert!(!matches!(Op::Fork, memory_ops!()));
+/// ```
+#[macro_export]
+macro_rules! memory_ops {
+    () => {
+        $crate::Op::Malloc { .. }
+            | $crate::Op::Calloc { .. }
+            | $crate::Op::Realloc { .. }
+            | $crate::Op::Free { .. }
+            | $crate::Op::AllocatedBlocks(_)
+            | $crate::Op::GlobalAllocatedBlocks
+            | $crate::Op::ObjectNew { .. }
+            | $crate::Op::SetRefCnt { .. }
+            | $crate::Op::IncRef { .. }
+            | $crate::Op::DecRef { .. }
+            | $crate::Op::SetImmortal(_)
+            | $crate::Op::ClearImmortal(_)
+            | $crate::Op::PassRef { .. }
+            | $crate::Op::RefTotal(_)
+            | $crate::Op::GlobalRefTotal
+    };
+}

@@ -2,7 +2,7 @@
 
 use cloister_model::label::{Label, Pass, Run};
 use cloister_model::{Design, Runtime};
-use cloister_specs::{InterpId, MAIN, Move, OpKind, StatusBits, ThreadId, TstateId};
+use cloister_specs::{InterpId, MAIN, Move, OpKind, StatusBits, ThreadId, TstateId, memory_kinds};
 use cloister_traced::trace::{Answer, Argument, Event};
 
 use super::rejection::Reason;
@@ -55,21 +55,7 @@ const fn beginning(kind: OpKind) -> Beginning {
         | OpKind::SetNotRunningMain
         | OpKind::Fork
         | OpKind::Exec
-        | OpKind::Malloc
-        | OpKind::Calloc
-        | OpKind::Realloc
-        | OpKind::Free
-        | OpKind::AllocatedBlocks
-        | OpKind::GlobalAllocatedBlocks
-        | OpKind::ObjectNew
-        | OpKind::SetRefCnt
-        | OpKind::IncRef
-        | OpKind::DecRef
-        | OpKind::SetImmortal
-        | OpKind::ClearImmortal
-        | OpKind::PassRef
-        | OpKind::RefTotal
-        | OpKind::GlobalRefTotal => Beginning::Told,
+        | memory_kinds!() => Beginning::Told,
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::thread;
 
-use cloister_specs::{Fault, InterpreterConfig, OpKind};
+use cloister_specs::{Fault, InterpreterConfig, OpKind, memory_kinds};
 use fastrand::Rng;
 
 use super::build::Face;
@@ -112,21 +112,7 @@ impl<'a, F: Face> Worker<'a, F> {
                 | OpKind::DestroyInterpreter
                 | OpKind::Fork
                 | OpKind::Exec
-                | OpKind::Malloc
-                | OpKind::Calloc
-                | OpKind::Realloc
-                | OpKind::Free
-                | OpKind::AllocatedBlocks
-                | OpKind::GlobalAllocatedBlocks
-                | OpKind::ObjectNew
-                | OpKind::SetRefCnt
-                | OpKind::IncRef
-                | OpKind::DecRef
-                | OpKind::SetImmortal
-                | OpKind::ClearImmortal
-                | OpKind::PassRef
-                | OpKind::RefTotal
-                | OpKind::GlobalRefTotal => false,
+                | memory_kinds!() => false,
             };
             if made {
                 return;
@@ -187,21 +173,7 @@ impl<'a, F: Face> Worker<'a, F> {
             | OpKind::DestroyInterpreter
             | OpKind::Fork
             | OpKind::Exec
-            | OpKind::Malloc
-            | OpKind::Calloc
-            | OpKind::Realloc
-            | OpKind::Free
-            | OpKind::AllocatedBlocks
-            | OpKind::GlobalAllocatedBlocks
-            | OpKind::ObjectNew
-            | OpKind::SetRefCnt
-            | OpKind::IncRef
-            | OpKind::DecRef
-            | OpKind::SetImmortal
-            | OpKind::ClearImmortal
-            | OpKind::PassRef
-            | OpKind::RefTotal
-            | OpKind::GlobalRefTotal => false,
+            | memory_kinds!() => false,
         };
         let listed = registry.tstates.iter().filter(|k| wild || sensible(k)).map(|k| k.tstate);
         let dead = registry.dead_tstates.iter().copied().filter(|_| wild);
@@ -268,21 +240,7 @@ impl<'a, F: Face> Worker<'a, F> {
             | OpKind::DestroyInterpreter
             | OpKind::Fork
             | OpKind::Exec
-            | OpKind::Malloc
-            | OpKind::Calloc
-            | OpKind::Realloc
-            | OpKind::Free
-            | OpKind::AllocatedBlocks
-            | OpKind::GlobalAllocatedBlocks
-            | OpKind::ObjectNew
-            | OpKind::SetRefCnt
-            | OpKind::IncRef
-            | OpKind::DecRef
-            | OpKind::SetImmortal
-            | OpKind::ClearImmortal
-            | OpKind::PassRef
-            | OpKind::RefTotal
-            | OpKind::GlobalRefTotal => {}
+            | memory_kinds!() => {}
         }
     }
 

@@ -5,7 +5,7 @@ use cloister_model::label::Label;
 use cloister_model::{Design, INTERPS, Runtime, TSTATES};
 use cloister_specs::{
     Fault, GilState, InterpId, InterpreterConfig, MAIN, Move, Op, OpKind, PendingCall, Start, ThreadId,
-    TstateId,
+    TstateId, memory_kinds,
 };
 use fastrand::Rng;
 
@@ -327,21 +327,7 @@ impl Generator {
             OpKind::Fork if self.rng.u8(0..FORKS) > 0 => Op::GilStateCheck,
             OpKind::Fork => Op::Fork,
             OpKind::Exec => Op::Exec,
-            kind @ (OpKind::Malloc
-            | OpKind::Calloc
-            | OpKind::Realloc
-            | OpKind::Free
-            | OpKind::AllocatedBlocks
-            | OpKind::GlobalAllocatedBlocks
-            | OpKind::ObjectNew
-            | OpKind::SetRefCnt
-            | OpKind::IncRef
-            | OpKind::DecRef
-            | OpKind::SetImmortal
-            | OpKind::ClearImmortal
-            | OpKind::PassRef
-            | OpKind::RefTotal
-            | OpKind::GlobalRefTotal) => {
+            kind @ (memory_kinds!()) => {
                 let fails = self.mix.faulty != 0 && self.rng.u32(0..2 * self.mix.faulty) == 0;
                 let here = r.thread(h).current.map_or(MAIN, |t| r.tstate(t).interp);
                 let interps = INTERPS as u8;

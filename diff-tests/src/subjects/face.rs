@@ -9,7 +9,7 @@ macro_rules! face {
         use calls::{Answer, Call, Records, perform, settings};
         use cloister_specs::{
             Fault, FeatureFlags, GilView, InterpId, InterpView, Observation, Op, Refusal, Reply, ThreadId,
-            ThreadView, TstateId, TstateView,
+            ThreadView, TstateId, TstateView, memory_ops,
         };
         use $build::{AttachError, Interp, Runtime, Serial, Snapshot, Thread, Tstate};
 
@@ -190,21 +190,7 @@ macro_rules! face {
                     Op::DestroyInterpreter(i) => Call::Destroy(self.interps.handle(i.0)),
                     Op::Fork => Call::Fork,
                     Op::Exec => Call::Exec,
-                    Op::Malloc { .. }
-                    | Op::Calloc { .. }
-                    | Op::Realloc { .. }
-                    | Op::Free { .. }
-                    | Op::AllocatedBlocks(_)
-                    | Op::GlobalAllocatedBlocks
-                    | Op::ObjectNew { .. }
-                    | Op::SetRefCnt { .. }
-                    | Op::IncRef { .. }
-                    | Op::DecRef { .. }
-                    | Op::SetImmortal(_)
-                    | Op::ClearImmortal(_)
-                    | Op::PassRef { .. }
-                    | Op::RefTotal(_)
-                    | Op::GlobalRefTotal => {
+                    memory_ops!() => {
                         Call::Memory(memory.ok_or_else(|| lost(format!("{op} has no handles")))?)
                     }
                 };

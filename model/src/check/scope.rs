@@ -2,7 +2,7 @@
 
 use cloister_specs::{
     Client, Fault, GilState, InterpId, InterpreterConfig, Move, Op, OpKind, PendingCall, Phase, RING, Rule,
-    Start, ThreadId, TstateId,
+    Start, ThreadId, TstateId, memory_kinds,
 };
 
 use crate::design::Design;
@@ -273,21 +273,7 @@ impl Scope {
                 OpKind::DestroyInterpreter => interps().for_each(|i| offer(Op::DestroyInterpreter(i), None)),
                 OpKind::Fork => offer(Op::Fork, None),
                 OpKind::Exec => offer(Op::Exec, None),
-                OpKind::Malloc
-                | OpKind::Calloc
-                | OpKind::Realloc
-                | OpKind::Free
-                | OpKind::AllocatedBlocks
-                | OpKind::GlobalAllocatedBlocks
-                | OpKind::ObjectNew
-                | OpKind::SetRefCnt
-                | OpKind::IncRef
-                | OpKind::DecRef
-                | OpKind::SetImmortal
-                | OpKind::ClearImmortal
-                | OpKind::PassRef
-                | OpKind::RefTotal
-                | OpKind::GlobalRefTotal => self.memory_calls(r, *kind, |op| offer(op, None)),
+                memory_kinds!() => self.memory_calls(r, *kind, |op| offer(op, None)),
             }
         }
     }

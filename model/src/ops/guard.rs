@@ -3,7 +3,9 @@
 //! Pure, so that a refused call cannot touch the state. The order of the questions is
 //! part of the contract: it decides which rule a refusal names.
 
-use cloister_specs::{Domain, GilState, InterpId, MAIN, Op, Phase, Rule, StatusBits, ThreadId, TstateId};
+use cloister_specs::{
+    Domain, GilState, InterpId, MAIN, Op, Phase, Rule, StatusBits, ThreadId, TstateId, memory_ops,
+};
 
 use crate::design::{Design, TstateInUse};
 use crate::runtime::{Ensures, INTERPS, Runtime, Started, TSTATES};
@@ -344,21 +346,7 @@ impl Runtime {
                 Some(t) => self.tstate(t).ensures.depth < Ensures::MOST,
                 None => tstate,
             },
-            Op::Malloc { .. }
-            | Op::Calloc { .. }
-            | Op::Realloc { .. }
-            | Op::Free { .. }
-            | Op::AllocatedBlocks(_)
-            | Op::GlobalAllocatedBlocks
-            | Op::ObjectNew { .. }
-            | Op::SetRefCnt { .. }
-            | Op::IncRef { .. }
-            | Op::DecRef { .. }
-            | Op::SetImmortal(_)
-            | Op::ClearImmortal(_)
-            | Op::PassRef { .. }
-            | Op::RefTotal(_)
-            | Op::GlobalRefTotal => self.has_room_for(op),
+            memory_ops!() => self.has_room_for(op),
             Op::EndInterpreter(_)
             | Op::ThreadStateBind(_)
             | Op::ThreadStateSwap(_)
