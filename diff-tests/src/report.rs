@@ -103,6 +103,9 @@ pub struct ScopeReport {
 /// A verdict on a design.
 #[derive(Debug, Serialize)]
 pub struct DesignReport {
+    /// A fault that is put in besides, as `knob=setting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
     /// The knob that is turned, if one is.
     pub knob: Option<String>,
     /// Its setting.

@@ -14,6 +14,8 @@
 //! Designs are compared with their base in the atomic grain alone, where they run in step:
 //! in a finer one, a row that is declared `equivalent` has to hold.
 //!
+//! `beside = "cross-refs=accepted"` is a fault that is put in besides.
+//!
 //! `base` is `cloister` unless it is given; without `knob` and `setting` the base itself is
 //! meant, and `breaks` lists the rules that a run can break first.
 
@@ -59,6 +61,8 @@ pub struct Entry {
     /// The design that the rows differ from.
     #[serde(default = "cloister")]
     pub base: String,
+    /// A fault that is put in besides, as `knob=setting`.
+    pub beside: Option<String>,
     /// The knob.
     pub knob: Option<String>,
     /// Its setting.
@@ -153,7 +157,7 @@ impl Declared {
     /// What is declared of this setting in `cloister`.
     pub fn of_setting<'a>(&'a self, knob: &'a str, setting: &'a str) -> impl Iterator<Item = &'a Entry> {
         let is = move |e: &&Entry| e.knob.as_deref() == Some(knob) && e.setting.as_deref() == Some(setting);
-        self.0.iter().filter(|entry| entry.base == cloister()).filter(is)
+        self.0.iter().filter(|entry| entry.base == cloister() && entry.beside.is_none()).filter(is)
     }
 
     /// What is wrong with the verdict of this row, or with what is declared of it.
@@ -179,6 +183,9 @@ fn list(rules: &[Rule]) -> String {
 impl Entry {
     fn name(&self) -> String {
         let mut name = self.base.clone();
+        if let Some(beside) = &self.beside {
+            name += &format!(" {beside}");
+        }
         if let Some(knob) = &self.knob {
             name += &format!(" {knob}={}", self.setting.as_deref().unwrap_or("?"));
         }
@@ -200,12 +207,13 @@ impl Entry {
         match (&self.knob, &self.setting) {
             (Some(knob), Some(setting)) => {
                 let word = format!("{knob}={setting}");
-                match Design::CLOISTER.with_settings([word.as_str()]) {
+                let words = self.beside.iter().map(String::as_str).chain([word.as_str()]);
+                match Design::CLOISTER.with_settings(words) {
                     Ok(_) | Err(cloister_model::DesignError::Inadmissible) => {}
                     Err(error) => return Err(error.to_string()),
                 }
             }
-            (None, None) => {}
+            (None, None) if self.beside.is_none() => {}
             _ => return Err("`knob` and `setting` belong together".into()),
         }
         if self.verdict == Said::Broken && self.rule.is_none() {
@@ -219,8 +227,10 @@ impl Entry {
 
     fn speaks_of(&self, judged: &Judged) -> bool {
         let row = &judged.row;
+        let beside = row.beside.map(|(knob, setting)| format!("{}={setting}", knob.name));
         let turned = self.knob.as_deref().zip(self.setting.as_deref());
         self.base == row.base
+            && self.beside == beside
             && turned == row.turned.map(|(knob, setting)| (knob.name, setting))
             && self.gil.is_none_or(|gil| gil == row.gil)
             && self.grain.is_none_or(|grain| grain == row.grain)

@@ -1,6 +1,7 @@
 //! Reaching the verdicts. What is declared is not looked at.
 
 use super::breaches::first_breaches;
+use super::crossed::crossed;
 use super::rows::{Row, mended, named, turned};
 use cloister_model::Design;
 use cloister_model::check::{Verdict, Watch, judge};
@@ -38,7 +39,8 @@ impl Judged {
 pub fn judged(row: Row, workers: usize, watch: &Watch) -> Judged {
     let begun = Instant::now();
     let scope = row.scope();
-    let base = (row.base == "cloister" && row.turned.is_some()).then_some(&Design::CLOISTER);
+    let base =
+        (row.base == "cloister" && row.beside.is_none() && row.turned.is_some()).then_some(&Design::CLOISTER);
     let verdict = judge(&scope, base, workers, BUDGET, watch);
     let breaks = match row.turned {
         None => first_breaches(&scope, || watch.stop.load(Relaxed)).unwrap_or_default(),
@@ -67,7 +69,7 @@ pub fn judge_all(
         }
         true
     };
-    if all(named(), &mut table) && all(turned(), &mut table) {
+    if all(named(), &mut table) && all(turned(), &mut table) && all(crossed(), &mut table) {
         let rows = mended(&table);
         all(rows, &mut table);
     }

@@ -1,10 +1,11 @@
 //! What becomes of a design when one knob is turned: the table of verdicts.
 //!
 //! A *row* is a base design, a knob in another setting, a GIL mode and a grain, and names
-//! the scope that it is judged in ([`rows`]). Three kinds of rows:
+//! the scope that it is judged in ([`rows`]). Four kinds of rows:
 //!
 //! - `cloister` with a knob turned: is the setting broken, does every rule hold, can
 //!   anybody tell it from ours?
+//! - `cloister` with a fault, and *beside* it a knob in each of its settings ([`crossed`]).
 //! - `cpython_3_12_1` with a fault *mended*, the knob in our setting: does the rule that the
 //!   fault breaks in `cloister` hold then, or does another fault break it as well?
 //! - the named designs themselves, with every rule that a run can break first.
@@ -13,6 +14,7 @@
 //! `specs/designs.toml`, and compares afterwards.
 
 pub mod breaches;
+pub mod crossed;
 pub mod declared;
 pub mod differences;
 pub mod judge;

@@ -1,6 +1,7 @@
 //! The rows of the table, each with its own scope.
 
 use super::GilMode;
+use super::crossed::narrowed;
 use super::judge::Judged;
 use cloister_model::check::{Bounds, Scope, Verdict};
 use cloister_model::design::{Gils, Knob};
@@ -12,6 +13,8 @@ use cloister_specs::{Client, Fault, InterpreterConfig, OpKind, PendingCall, Rule
 pub struct Row {
     /// The name of the design that it differs from.
     pub base: &'static str,
+    /// A fault that is put in besides: a knob and its setting.
+    pub beside: Option<(&'static Knob, &'static str)>,
     /// The knob that is turned, and its setting; `None`: the base itself.
     pub turned: Option<(&'static Knob, &'static str)>,
     /// Which GILs the interpreters ask for.
@@ -32,7 +35,7 @@ const TWO_INTERPRETERS: Bounds = Bounds::new(2, 2, 2);
 
 /// The smallest bounds that show what a setting does, or, where it does nothing, bounds
 /// that leave room for it.
-fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
+pub(super) fn bounds(knob: &str, setting: &str, gil: GilMode) -> Bounds {
     match (knob, setting, gil) {
         ("attach", "swap-leaves-gil", _) => Bounds::new(1, 1, 1),
         ("current", _, GilMode::Own) => TWO_INTERPRETERS,
@@ -240,7 +243,7 @@ impl Row {
     /// is no other that it means anything in.
     pub fn design(&self) -> Design {
         let mut design = Design::by_name(self.base).unwrap_or(Design::CLOISTER);
-        if let Some((knob, setting)) = self.turned {
+        for (knob, setting) in self.beside.iter().chain(&self.turned) {
             (knob.set)(&mut design, setting);
         }
         if !admissible(&design) {
@@ -253,7 +256,12 @@ impl Row {
     pub fn scope(&self) -> Scope {
         let whole = Scope::whole(&self.to_string(), self.design(), self.grain, self.bounds);
         let knobs: Vec<&str> = self.turned.iter().map(|(knob, _)| knob.name).collect();
-        Scope { only: self.only, ..showing(Scope { configs: self.gil.configs(), ..whole }, &knobs) }
+        let shown = showing(Scope { configs: self.gil.configs(), ..whole }, &knobs);
+        let shown = match self.beside {
+            Some((knob, _)) => narrowed(shown, knob.name, self.gil),
+            None => shown,
+        };
+        Scope { only: self.only, ..shown }
     }
 
     /// The areas of the rules that it is about.
@@ -289,7 +297,7 @@ impl Row {
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.base)?;
-        if let Some((knob, setting)) = self.turned {
+        for (knob, setting) in self.beside.iter().chain(&self.turned) {
             write!(f, " {}={setting}", knob.name)?;
         }
         write!(f, ", {} GILs, {}", self.gil, self.grain)
@@ -301,7 +309,8 @@ pub fn named() -> Vec<Row> {
     let mut rows = Vec::new();
     for (base, _) in Design::NAMED {
         for gil in GilMode::ALL {
-            let row = Row { base, turned: None, gil, grain: Grain::Atomic, bounds: WIDE, only: None };
+            let row =
+                Row { base, beside: None, turned: None, gil, grain: Grain::Atomic, bounds: WIDE, only: None };
             rows.push(row);
         }
     }
@@ -318,6 +327,7 @@ pub fn turned() -> Vec<Row> {
                 let bounds = bounds(knob.name, setting, gil);
                 rows.extend(Grain::ALL.map(|grain| Row {
                     base: "cloister",
+                    beside: None,
                     turned: Some((knob, setting)),
                     gil,
                     grain,
@@ -338,8 +348,12 @@ pub fn mended(judged: &[Judged]) -> Vec<Row> {
         let ours = (knob.get)(&Design::CLOISTER);
         let shipped = (knob.get)(&Design::CPYTHON_3_12_1);
         let Verdict::Broken(run) = &judged.verdict else { return None };
+        if judged.row.beside.is_some() {
+            return None;
+        }
         (setting == shipped && setting != ours && judged.row.grain == Grain::Atomic).then_some(Row {
             base: "cpython_3_12_1",
+            beside: None,
             turned: Some((knob, ours)),
             gil: judged.row.gil,
             grain: Grain::Atomic,

@@ -2,11 +2,13 @@
 
 use super::declared::Declared;
 use super::judge::Judged;
+use super::rows::Row;
 use super::show::{phrase, run};
 use crate::cpython::shown_in;
 use crate::table::Table;
 use cloister_model::Grain;
 use cloister_model::check::Verdict;
+use cloister_model::design::Knob;
 use std::fmt::Write;
 
 const NAMED: &str = "The named designs";
@@ -21,8 +23,14 @@ pub fn text(table: &[Judged], declared: &Declared) -> String {
         rows => format!("{title}\n\n{}\n", one(rows, declared)),
     };
     let (named, others): (Vec<_>, Vec<_>) = table.iter().partition(|j| j.row.turned.is_none());
-    let (mended, turned): (Vec<_>, Vec<_>) = others.into_iter().partition(|j| j.row.mends());
-    let all = of(NAMED, named) + &of(TURNED, turned) + &of(MENDED, mended);
+    let (mended, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|j| j.row.mends());
+    let (turned, crossed): (Vec<_>, Vec<_>) = others.into_iter().partition(|j| j.row.beside.is_none());
+    let beside = |rows: &[&Judged]| {
+        let fault = rows[0].row.beside.map_or(String::new(), named_setting);
+        of(&format!("cloister with {fault}, and beside it"), rows.to_vec())
+    };
+    let crossed: String = crossed.chunk_by(|a, b| a.row.beside == b.row.beside).map(beside).collect();
+    let all = of(NAMED, named) + &of(TURNED, turned) + &crossed + &of(MENDED, mended);
     all.trim_end().to_string() + "\n"
 }
 
@@ -35,7 +43,6 @@ fn one(rows: &[&Judged], declared: &Declared) -> String {
     }
     for judged in rows {
         let row = &judged.row;
-        let design = row.turned.map(|(knob, setting)| format!("{}={setting}", knob.name));
         let (calls, moves, states) = match &judged.verdict {
             Verdict::Broken(run) => (run.ops.to_string(), run.moves.len().to_string(), String::new()),
             Verdict::Holds(found, _) | Verdict::Equivalent(found, _) | Verdict::Unfinished(found) => {
@@ -47,7 +54,7 @@ fn one(rows: &[&Judged], declared: &Declared) -> String {
             Some(_) => declared.of(judged).map_or("no".into(), |entry| entry.phrase()),
         };
         out.row([
-            design.unwrap_or_else(|| row.base.to_string()),
+            row.turned.map_or(row.base.to_string(), named_setting),
             row.gil.to_string(),
             row.grain.to_string(),
             row.bounds.to_string(),
@@ -61,13 +68,22 @@ fn one(rows: &[&Judged], declared: &Declared) -> String {
     out.to_string()
 }
 
+const CROSSED_INTRO: &str = "\
+A fault in `cloister`, and beside it a knob in each of its settings (ours included), which alone do nothing that can be
+told, or nothing that is seen before something else:";
+
 const MENDED_INTRO: &str = "\
 CPython 3.12.1 with one of its faults mended: does the rule that the fault breaks hold then, or does another fault break
 it as well?";
 
 /// What the README says of the designs.
 pub fn readme(table: &[Judged], declared: &Declared) -> String {
-    format!("{}\n{MENDED_INTRO}\n\n{}", turned(table, declared), mended(table, declared))
+    format!(
+        "{}\n{CROSSED_INTRO}\n\n{}\n{MENDED_INTRO}\n\n{}",
+        turned(table, declared),
+        crossed(table, declared),
+        mended(table, declared)
+    )
 }
 
 /// A line of a Markdown table, without its GIL mode.
@@ -92,20 +108,44 @@ fn lines(lines: Vec<(Line, &Judged)>) -> String {
 
 /// A line for each setting that is not ours.
 fn turned(table: &[Judged], declared: &Declared) -> String {
-    let of_cloister = |j: &&Judged| j.row.base == "cloister" && j.row.turned.is_some();
-    let mut all = Vec::new();
-    for first in table.iter().filter(of_cloister).filter(|j| j.row.grain == Grain::Atomic) {
-        let same = |j: &&Judged| j.row.turned == first.row.turned && j.row.gil == first.row.gil;
-        let rows: Vec<_> = table.iter().filter(of_cloister).filter(same).collect();
+    let rows = of_cloister(table, |row| row.beside.is_none());
+    let all = rows.iter().map(|(first, verdict)| {
         let reason = declared.of(first).map_or("", |entry| entry.reason.as_str());
-        let (verdict, calls, shipped) = (in_grains(&rows), shortest(first), releases(first));
-        let line =
-            Line { before: setting(first), after: format!("{verdict} | {calls} | {shipped} | {reason}") };
-        all.push((line, first));
-    }
+        let (calls, shipped) = (shortest(first), releases(first));
+        let after = format!("{verdict} | {calls} | {shipped} | {reason}");
+        (Line { before: setting(first), after }, *first)
+    });
+    let all = all.collect();
     let heading = "| setting | GILs | verdict | shortest run | CPython | why |\n\
                    | --- | --- | --- | --- | --- | --- |\n";
     heading.to_string() + &lines(all)
+}
+
+/// A line for each setting of a knob beside a fault.
+fn crossed(table: &[Judged], declared: &Declared) -> String {
+    let rows = of_cloister(table, |row| row.beside.is_some());
+    let all = rows.iter().map(|(first, verdict)| {
+        let fault = first.row.beside.map_or(String::new(), named_setting);
+        let reason = declared.of(first).map_or("", |entry| entry.reason.as_str());
+        let (before, after) = (format!("`{fault}` | {}", setting(first)), format!("{verdict} | {reason}"));
+        (Line { before, after }, *first)
+    });
+    let all = all.collect();
+    let heading = "| fault | setting | GILs | verdict | why |\n| --- | --- | --- | --- | --- |\n";
+    heading.to_string() + &lines(all)
+}
+
+/// The rows of `cloister` with a knob turned, in the atomic grain, with their verdicts in all grains.
+fn of_cloister<'a>(table: &'a [Judged], wanted: impl Fn(&Row) -> bool) -> Vec<(&'a Judged, String)> {
+    let rows =
+        || table.iter().filter(|j| j.row.base == "cloister" && j.row.turned.is_some() && wanted(&j.row));
+    let with_verdict = |first: &'a Judged| {
+        let same = |j: &&Judged| {
+            Row { grain: Grain::Atomic, bounds: first.row.bounds, ..j.row.clone() } == first.row
+        };
+        (first, in_grains(&rows().filter(same).collect::<Vec<_>>()))
+    };
+    rows().filter(|j| j.row.grain == Grain::Atomic).map(with_verdict).collect()
 }
 
 /// A line for each fault of CPython 3.12.1, mended alone.
@@ -139,8 +179,12 @@ fn releases(judged: &Judged) -> String {
     }
 }
 
+fn named_setting((knob, setting): (&'static Knob, &'static str)) -> String {
+    format!("{}={setting}", knob.name)
+}
+
 fn setting(judged: &Judged) -> String {
-    judged.row.turned.map_or(String::new(), |(knob, setting)| format!("`{}={setting}`", knob.name))
+    judged.row.turned.map_or(String::new(), |turned| format!("`{}`", named_setting(turned)))
 }
 
 /// The verdict, once if it is the same in every grain. In the finer ones nothing is

@@ -115,7 +115,7 @@ fn witnesses(
         Ok(declared) => write!(context.out, "{SIGNATURE}{}", signature(&all, &declared))?,
         Err(error) => report.problems.push(error.to_string()),
     }
-    for row in report.designs.iter_mut().filter(|row| row.base == "cloister") {
+    for row in report.designs.iter_mut().filter(|row| row.base == "cloister" && row.beside.is_none()) {
         let (Some(knob), Some(setting)) = (&row.knob, &row.setting) else { continue };
         row.cpython = confirmed(knob, setting, &all);
     }

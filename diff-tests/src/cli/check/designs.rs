@@ -3,6 +3,7 @@
 use super::scopes::workers;
 use super::{Asked, Stage};
 use crate::cli::{CliError, Context};
+use crate::designs::crossed::crossed;
 use crate::designs::declared::Declared;
 use crate::designs::judge::{Judged, judge_all};
 use crate::designs::rows::{Row, named, turned};
@@ -42,7 +43,7 @@ pub(in crate::cli) fn judge_with_progress(
     context: &Context<'_>,
 ) -> Vec<Judged> {
     let watch = Watch { stop: context.progress.flag(), progress: None };
-    let known = named().iter().chain(&turned()).filter(|row| wanted(row)).count();
+    let known = named().iter().chain(&turned()).chain(&crossed()).filter(|row| wanted(row)).count();
     let bar = context.progress.stage("designs", Some(known as u64));
     let table = judge_all(wanted, workers(), &watch, |_| bar.advance(1));
     bar.finish(&format!("{} rows judged", table.len()));
@@ -65,6 +66,7 @@ pub fn report(judged: &Judged, declared: &Declared) -> DesignReport {
         Some(_) => entry.phrase(),
     });
     DesignReport {
+        beside: row.beside.map(|(knob, setting)| format!("{}={setting}", knob.name)),
         knob: row.turned.map(|(knob, _)| knob.name.to_string()),
         setting: row.turned.map(|(_, setting)| setting.to_string()),
         base: row.base.to_string(),
