@@ -25,6 +25,24 @@ fn a_heap_is_drawn_with_what_it_leaves() {
     insta::assert_snapshot!("heap_drawn", text(&output));
 }
 
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_lies_where_is_reviewed() {
+    let _reviewed = common::reviewed();
+    let output = cloister_heap(&["--layout"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    insta::assert_snapshot!("layouts", text(&output));
+    let json: Value = serde_json::from_slice(&cloister_heap(&["--layout", "--json"]).stdout).unwrap();
+    let types = json["types"].as_array().unwrap();
+    for one in types {
+        let fields = one["fields"].as_array().unwrap();
+        let end = |field: &Value| field["at"].as_u64().unwrap() + field["size"].as_u64().unwrap();
+        assert!(fields.windows(2).all(|two| end(&two[0]) <= two[1]["at"].as_u64().unwrap()), "{one}");
+        assert!(fields.iter().all(|field| end(field) <= one["size"].as_u64().unwrap()), "{one}");
+    }
+    assert_eq!(cloister_heap(&["--layout", "--seed", "7"]).status.code(), Some(2));
+}
+
 #[test]
 fn the_same_is_json_for_machines() {
     let json = |args: &[&str]| -> Value { serde_json::from_slice(&cloister_heap(args).stdout).unwrap() };
@@ -101,7 +119,7 @@ fn an_interrupt_ends_it() {
     interrupt.set();
     let progress = Progress::new(interrupt);
     let mut out = Vec::new();
-    let args = HeapArgs { seed: Some(1), ops: 100_000, keep: None, json: false };
+    let args = HeapArgs { seed: Some(1), ops: 100_000, keep: None, layout: false, json: false };
     let exit = heap::run(args, &mut Context { out: &mut out, progress: &progress }).unwrap();
     assert_eq!((exit, out.as_slice()), (Exit::Interrupted, b"".as_slice()));
     let mut asked = 0;

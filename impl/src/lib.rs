@@ -40,6 +40,7 @@
 //! | [`heap`], `home` | the memory of an interpreter, and which interpreter has which |
 //! | [`object`] | objects and the references to them |
 //! | [`safe`] | the safe face |
+//! | [`layout`] | what lies where |
 //! | `snapshot`, `trace`, `faults` | for whoever watches or tests it |
 
 mod error;
@@ -48,6 +49,7 @@ mod gil;
 pub mod heap;
 mod home;
 mod interp;
+pub mod layout;
 mod lists;
 pub mod object;
 mod ops;

@@ -168,6 +168,9 @@ pub struct HeapArgs {
     /// Keep so many arenas without a pool in use; without it, as many as the heap learns to.
     #[arg(long, value_name = "ARENAS")]
     pub keep: Option<usize>,
+    /// No work: what lies where in objects, arenas and pools.
+    #[arg(long, conflicts_with_all = ["seed", "ops", "keep"])]
+    pub layout: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

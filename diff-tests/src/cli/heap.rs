@@ -2,10 +2,16 @@
 
 use super::args::HeapArgs;
 use super::{CliError, Context, Exit};
-use crate::heap::{self, HeapError, Plan};
+use crate::heap::{self, HeapError, Layouts, Plan};
+use serde::Serialize;
+use std::fmt::Display;
 
 /// Does the work and draws the heap. Fails if the heap is not what it has to be.
 pub fn run(args: HeapArgs, context: &mut Context<'_>) -> Result<Exit, CliError> {
+    if args.layout {
+        tell(&Layouts::here(), args.json, context)?;
+        return Ok(Exit::Ok);
+    }
     let plan = Plan { seed: args.seed.unwrap_or_else(|| fastrand::u64(..)), ops: args.ops, keep: args.keep };
     let report = match heap::run(&plan, &mut || !context.progress.interrupted()) {
         Ok(report) => report,
@@ -16,11 +22,17 @@ pub fn run(args: HeapArgs, context: &mut Context<'_>) -> Result<Exit, CliError> 
             return Ok(Exit::Failed);
         }
     };
-    if args.json {
-        let told = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
+    tell(&report, args.json, context)?;
+    Ok(if report.problems.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+/// To people, or to machines.
+fn tell(what: &(impl Display + Serialize), json: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+    if json {
+        let told = serde_json::to_string_pretty(what).map_err(std::io::Error::from)?;
         writeln!(context.out, "{told}")?;
     } else {
-        write!(context.out, "{report}")?;
+        write!(context.out, "{what}")?;
     }
-    Ok(if report.problems.is_empty() { Exit::Ok } else { Exit::Failed })
+    Ok(())
 }

@@ -10,10 +10,13 @@
 //! | `work` | the workload |
 //! | `report` | what came of it, for machines too |
 //! | `picture` | the same, drawn |
+//! | `layouts` | what lies where, whatever the work is |
 
+mod layouts;
 mod picture;
 mod report;
 mod work;
 
+pub use layouts::{Field, Layouts, SizeClass, Type};
 pub use report::{Arena, Class, Left, Pool, Report, Totals};
 pub use work::{Calls, HeapError, Plan, run};

@@ -8,6 +8,7 @@
 use super::kept::Kept;
 use super::pool::{Body, POOL, Pool};
 use super::{OutOfMemory, memory, table};
+use crate::layout::{Layout, layout};
 use crate::sync::plain::AtomicU64;
 use std::ptr;
 
@@ -31,6 +32,12 @@ pub(super) struct Arena {
     prev: *mut Arena,
     /// Which one of its heap it is, counted from 1.
     number: u64,
+}
+
+impl Arena {
+    pub(super) fn layout() -> Layout {
+        layout!("header of an arena", Arena { nobody, free, next, prev, number })
+    }
 }
 
 const _: () = assert!(size_of::<Arena>() == size_of::<Pool>() && POOL >= 64 * size_of::<Pool>());

@@ -68,6 +68,7 @@ pub use resize::ReallocError;
 pub use returns::{ReturnError, Returns};
 pub use stats::{ClassStats, Leaks, Stats};
 
+use crate::layout::Layout;
 use crate::sync::plain::{AtomicU64, Ordering};
 use arena::Arenas;
 use bin::Bin;
@@ -76,6 +77,11 @@ use pool::{Block, Pool, Use};
 use returns::Inbox;
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+/// What lies where in an arena, and in a pool.
+pub(crate) fn layouts() -> impl Iterator<Item = Layout> {
+    std::iter::once(arena::Arena::layout()).chain(pool::layouts())
+}
 
 /// There is no memory for it. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

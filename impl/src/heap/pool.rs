@@ -12,6 +12,7 @@
 use super::arena::{self, ARENA};
 use super::class;
 use super::poison::{poison, unpoison};
+use crate::layout::{Layout, layout};
 use crate::sync::plain::{AtomicU64, Ordering};
 use std::ptr::{self, NonNull};
 
@@ -98,6 +99,15 @@ pub(super) struct Body {
     /// Neighbours in the list of the partial pools of the class.
     pub(super) next: *mut Pool,
     pub(super) prev: *mut Pool,
+}
+
+/// What lies where in a pool.
+pub(super) fn layouts() -> [Layout; 3] {
+    [
+        layout!("header of a pool", Pool { owner, body }),
+        layout!("its body", Body { list, left, class, used_as, next, prev }),
+        layout!("free block", Block { next }),
+    ]
 }
 
 /// More than a pool has blocks.

@@ -2,6 +2,7 @@
 
 use super::count::{self, IMMORTAL};
 use crate::heap::{ALIGNMENT, LARGEST};
+use crate::layout::{Layout, layout};
 use crate::sync::plain::{AtomicPtr, AtomicU32, Ordering};
 use cloister_specs::Client;
 use std::ptr::{self, NonNull};
@@ -82,6 +83,10 @@ const _: () = assert!(std::mem::offset_of!(Header, count) == 0 && std::mem::offs
 const _: () = assert!(Kind::PLAIN.size == size_of::<Header>());
 
 impl Header {
+    pub(crate) fn layout() -> Layout {
+        layout!("header of an object", Header { count, tag, kind })
+    }
+
     /// That of an object with one reference, which no call knows of.
     pub const fn new(kind: &'static Kind) -> Header {
         let kind = AtomicPtr::new(ptr::from_ref(kind).cast_mut());
