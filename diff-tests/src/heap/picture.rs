@@ -32,7 +32,7 @@ impl fmt::Display for Report {
         writeln!(f, "seed {}, {} calls", self.seed, self.ops)?;
         writeln!(
             f,
-            "{} malloc, {} calloc, {} realloc ({} in place), {} free\n",
+            "{} malloc, {} calloc, {} realloc ({} small ones in place), {} free\n",
             calls.malloc, calls.calloc, calls.realloc, calls.in_place, calls.free
         )?;
         writeln!(f, "{}", classes(&self.classes))?;

@@ -35,7 +35,8 @@ pub struct Calls {
     pub calloc: u64,
     /// `Heap::realloc`
     pub realloc: u64,
-    /// Of those, how often the block stayed where it was.
+    /// Of those, how often a block of a pool stayed where it was; where large ones go is up to the
+    /// system.
     pub in_place: u64,
     /// `Heap::free`
     pub free: u64,
@@ -183,7 +184,7 @@ impl Worker {
         let at = unsafe { self.heap.realloc(old.at.as_ptr(), size) }?;
         self.calls.realloc += 1;
         let stayed = at == old.at;
-        self.calls.in_place += u64::from(stayed);
+        self.calls.in_place += u64::from(stayed && old.class.is_some());
         Live { at, ..old }.check(size.min(old.size))?;
         self.live[which] =
             Live { at, size, class: if stayed { old.class } else { class(size) }, ..old }.fill();
