@@ -45,6 +45,8 @@ pub struct ShuttleReport {
     pub finalized: u64,
     /// Calls that were answered *finalized* in them.
     pub cut_off: u64,
+    /// Counts of blocks and references that were compared with what the threads had made.
+    pub counted: u64,
     /// Waits for threads in them.
     pub thread_waits: u64,
     /// Waits for calls in them.
@@ -74,6 +76,7 @@ impl ShuttleReport {
             outside: tally.accounts.outside,
             finalized: tally.accounts.finalized,
             cut_off: tally.accounts.cut_off,
+            counted: tally.accounts.counted,
             thread_waits: happened.thread_waits,
             call_waits: happened.call_waits,
             failure: failure.map(ToString::to_string),
@@ -98,6 +101,7 @@ impl ShuttleReport {
             ("ends from outside there", self.outside),
             ("finalizations there", self.finalized),
             ("calls cut off there", self.cut_off),
+            ("counts of memory there", self.counted),
             ("waits for threads there", self.thread_waits),
             ("waits for calls there", self.call_waits),
         ];

@@ -25,6 +25,8 @@ pub struct Accounts {
     pub outside: u64,
     /// Times that the runtime was finalized.
     pub finalized: u64,
+    /// Times that blocks or references were counted, and compared with what there is.
+    pub counted: u64,
 }
 
 impl Accounts {
@@ -40,6 +42,7 @@ impl Accounts {
         self.started += other.started;
         self.outside += other.outside;
         self.finalized += other.finalized;
+        self.counted += other.counted;
     }
 }
 

@@ -8,6 +8,8 @@
 //! still in a ring; nothing is busy, in use, taken or asked for; no thread state is left
 //! without its interpreter, and no gilstate slot names what is gone.
 //!
+//! Between the calls they use memory and count it: see [`memory`].
+//!
 //! The model bounds the programs. There are no more interpreters and thread states than it has
 //! slots for, and a started thread state is run by one of the three threads, as it is there. In
 //! the model a pending call that adds another one does so while it is taken out: where there are
@@ -15,6 +17,7 @@
 
 mod accounts;
 mod calls;
+mod memory;
 mod pending;
 mod worker;
 mod world;

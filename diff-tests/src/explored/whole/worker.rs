@@ -12,6 +12,8 @@ pub(super) struct Worker<'a> {
     pub world: &'a Shared,
     pub thread: &'a Thread,
     pub rng: Rng,
+    /// For what it does with memory, so that its calls are the same without.
+    pub memory: Rng,
     /// The thread states that it bound, of which some may be gone.
     pub own: Vec<Tstate>,
     /// Those of them that an end may wait for: as long as it has some, it makes no ends.
@@ -25,10 +27,12 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub fn new(world: &'a Shared, thread: &'a Thread, rng: Rng) -> Self {
+        let memory = Rng::with_seed(rng.clone().u64(..));
         Worker {
             world,
             thread,
             rng,
+            memory,
             own: Vec::new(),
             started: Vec::new(),
             ensures: Vec::new(),
@@ -50,6 +54,7 @@ impl<'a> Worker<'a> {
         for _ in 0..calls {
             let end = self.call();
             self.count(end);
+            self.use_memory();
         }
         for tstate in std::mem::take(&mut self.started) {
             self.finish_started(tstate);

@@ -1,6 +1,7 @@
 //! What the threads of a schedule share.
 
 use super::accounts::Accounts;
+use super::memory::Books;
 use crate::free_running::THREADS;
 use cloister_model::{INTERPS, TSTATES};
 use cloister_shuttled::{Interp, Thread, Tstate};
@@ -46,6 +47,7 @@ pub(super) struct Known {
     rings: Vec<(Option<Interp>, usize)>,
     /// Interpreters in which a pending call is being run.
     pub running: Vec<Interp>,
+    pub books: Books,
     pub wrong: Option<String>,
 }
 
