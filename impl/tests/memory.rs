@@ -2,7 +2,7 @@
 
 mod common;
 
-use cloister::{Block, Forked, Interp, Runtime, Tstate};
+use cloister::{Block, Interp, Runtime, Tstate};
 use cloister_specs::{Domain, InterpreterConfig, Rule};
 use common::{World, in_a_fresh_thread};
 use std::sync::mpsc::channel;
@@ -548,43 +548,5 @@ fn a_creation_that_fails_leaves_no_blocks() {
     for fault in Fault::ALL {
         assert!(w.thread.new_interpreter_with(&InterpreterConfig::ISOLATED, &mut Some(fault)).is_err());
         assert_eq!((w.all_blocks(), w.blocks(w.main)), (0, 0));
-    }
-}
-
-/// In the child the heaps of the other interpreters are closed: that of one in which another
-/// thread may have been at work is left as it is.
-#[test]
-fn the_child_of_a_fork_has_the_main_heap_alone() {
-    for busy in [false, true] {
-        let w = World::new();
-        let (small, raw) = (w.block(Domain::Obj, 8), w.block(Domain::Raw, 8));
-        let (_, shared) = w.created(SHARED);
-        w.block(Domain::Obj, 8);
-        w.go(w.t0);
-        let (tells, told) = channel();
-        let (_lets_go, goes) = channel::<()>();
-        let runtime = w.runtime.clone();
-        thread::spawn(move || {
-            let thread = runtime.attach().unwrap();
-            thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
-            thread.malloc(Domain::Obj, 600, false).unwrap();
-            if !busy {
-                thread.save_thread().unwrap();
-            }
-            tells.send(()).unwrap();
-            // As if the thread were no more.
-            let _ = goes.recv();
-            std::mem::forget(thread);
-        });
-        told.recv().unwrap();
-        // SAFETY: the other thread does not use the runtime any more.
-        let forked = unsafe { w.thread.fork_with(|| Ok(Forked::Child)) };
-        assert_eq!(forked.unwrap(), Forked::Child);
-        assert!(w.thread.thread_state_swap(Some(shared)).is_err());
-        assert_eq!((w.blocks(w.main), w.all_blocks()), (1, if busy { 2 } else { 3 }));
-        w.thread.free(Domain::Obj, Some(small)).unwrap();
-        w.thread.free(Domain::Raw, Some(raw)).unwrap();
-        w.thread.finalize().unwrap();
-        assert_eq!(w.runtime.leaks().small, [(16, 1)]);
     }
 }

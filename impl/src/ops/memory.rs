@@ -31,7 +31,6 @@ impl Claims {
     }
 
     /// Keeps them from being taken for ever: those who would are no more.
-    #[cfg_attr(not(unix), allow(dead_code))]
     pub(super) fn keep(mut self) {
         self.0.clear();
     }
@@ -100,13 +99,10 @@ impl Thread {
         //= specs/rules/mem.md#mem-2
         //# A block of the object or the mem domain MUST come from the heap of the interpreter that the
         //# caller works in.
-        let at =
-            self.at_home(
-                here,
-                |home| {
-                    if zeroed { home.heap().calloc(1, size) } else { home.heap().malloc(size) }
-                },
-            );
+        let at = self.at_home(here, |home| {
+            let mut heap = home.heap();
+            if zeroed { heap.calloc(size) } else { heap.malloc(size) }
+        });
         Ok(at.ok().map(|at| block(at, Some(here.owner), room(size))))
     }
 

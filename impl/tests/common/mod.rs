@@ -1,6 +1,8 @@
 //! What several tests share.
 #![allow(dead_code)]
 
+#[cfg(unix)]
+pub mod child;
 pub mod pending;
 
 use cloister::{Interp, Runtime, Settings, Thread, Tstate};
