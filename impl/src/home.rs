@@ -22,6 +22,7 @@
 mod counted;
 mod inside;
 mod left;
+mod objects;
 mod raw;
 mod tally;
 

@@ -64,6 +64,7 @@ pub(crate) use arena::give_back as give_back_arenas;
 pub use arena::{ARENA, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
 pub use kept::KEPT;
+pub(crate) use large::Spread;
 pub use map::{ArenaMap, PoolMap};
 pub use resize::ReallocError;
 pub use returns::{ReturnError, Returns};

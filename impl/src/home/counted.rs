@@ -1,5 +1,6 @@
 //! The heap of a home, as it is used: each call is counted.
 
+use super::objects::Objects;
 use super::tally::Tally;
 use crate::heap::{FreeError, Heap, OutOfMemory, ReallocError};
 use std::ptr::NonNull;
@@ -9,13 +10,17 @@ use std::ptr::NonNull;
 pub(crate) struct Counted<'a> {
     pub(super) heap: &'a mut Heap,
     pub(super) tally: &'a Tally,
+    pub(super) objects: &'a mut Objects,
 }
 
 impl Counted<'_> {
-    /// [`Heap::malloc`].
+    /// [`Heap::malloc`]. The block may become an object: there is room to count one more kind then.
     #[inline]
     pub(crate) fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
-        self.tally.change(|| counted(self.heap.malloc(size), 1))
+        self.tally.change(|| {
+            let room = self.objects.reserve_kind();
+            counted(if room { self.heap.malloc(size) } else { Err(OutOfMemory) }, 1)
+        })
     }
 
     /// [`Heap::calloc`] of one item.

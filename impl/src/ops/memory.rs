@@ -235,7 +235,7 @@ impl Thread {
     fn is_live(&self, block: Block) -> bool {
         let Some(owner) = block.owner else { return self.inner().raw.lock().holds(block.at) };
         match self.here() {
-            Some(here) if here.owner == owner => self.at_home(here, |home| home.holds(block.at)),
+            Some(here) if here.owner == owner => self.at_home(here, |home| home.holds_block(block.at)),
             Some(_) | None => owner.listed(),
         }
     }
