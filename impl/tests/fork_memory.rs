@@ -5,14 +5,9 @@ mod common;
 use cloister::{Forked, Interp, Runtime, Thread};
 use cloister_specs::{Client, Domain, InterpreterConfig};
 use common::World;
+use common::memory::SHARED;
 use std::sync::mpsc::channel;
 use std::thread;
-
-const SHARED: InterpreterConfig = InterpreterConfig {
-    use_main_obmalloc: false,
-    check_multi_interp_extensions: true,
-    ..InterpreterConfig::LEGACY
-};
 
 fn blocks(thread: &Thread) -> i64 {
     thread.global_allocated_blocks().unwrap()
@@ -143,44 +138,6 @@ mod real {
             assert_eq!((blocks(&w.thread), refs(&w.thread)), (4, 3));
             assert!(is_told(&w.runtime));
         }
-    }
-
-    //= specs/rules/mem.md#mem-11
-    //= type=test
-    //# The end of a heap MUST leave no arena behind.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_child_gives_back_what_an_interpreter_had_in_which_another_thread_was() {
-        const BLOCKS: usize = 1 << 17;
-        let mapped = || {
-            let maps = std::fs::read_to_string("/proc/self/statm").unwrap();
-            maps.split(' ').next().unwrap().parse::<usize>().unwrap()
-        };
-        let w = World::new();
-        let (tells, told) = channel();
-        let (lets_go, goes) = channel::<()>();
-        thread::scope(|scope| {
-            let runtime = &w.runtime;
-            scope.spawn(move || {
-                let thread = runtime.attach().unwrap();
-                let config = &InterpreterConfig::ISOLATED;
-                let (_, tstate) = thread.new_interpreter_from_config(config).unwrap();
-                for _ in 0..BLOCKS {
-                    thread.malloc(Domain::Obj, 512, false).unwrap().unwrap();
-                }
-                tells.send(()).unwrap();
-                let _ = goes.recv();
-                thread.end_interpreter(tstate).unwrap();
-            });
-            told.recv().unwrap();
-            let before = mapped();
-            let well = in_a_child(&w.thread, |thread| {
-                let given_back = mapped() + (BLOCKS * 512 - (8 << 20)) / 4096 < before;
-                given_back && blocks(thread) == BLOCKS as i64
-            });
-            lets_go.send(()).unwrap();
-            assert!(well);
-        });
     }
 
     /// Wherever the other thread is just then, the child counts what that one knows of, or what it

@@ -261,6 +261,10 @@ mod tests {
             header.incref();
             assert!(!header.decref() && !header.decref());
             header.write(count::set(header.count(), 1));
+            header.write(IMMORTAL);
+            for up in [true, false] {
+                assert!(!header.step(up, Client::Aware).last);
+            }
         }
         assert_eq!(header.count(), IMMORTAL);
         // SAFETY: mapped above, and not used any more.

@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 pub mod child;
+pub mod memory;
 pub mod pending;
 
 use cloister::{Interp, Runtime, Settings, Thread, Tstate};
