@@ -20,12 +20,14 @@
 //! blocks there were is told by the tally, and no pointer that lies in the home is followed.
 
 mod counted;
+mod given;
 mod inside;
+mod kinds;
 mod left;
-mod objects;
 mod raw;
 mod tally;
 
+pub(crate) use given::Lent;
 pub(crate) use inside::Inside;
 pub use left::Left;
 pub(crate) use left::Totals;
@@ -49,8 +51,6 @@ pub struct Block {
     pub(crate) domain: Domain,
     /// The interpreter whose heap it came from; none: the raw domain's.
     pub(crate) owner: Option<Interp>,
-    /// How many bytes a block of a pool has; 0 for one of the raw allocator.
-    pub(crate) room: usize,
 }
 
 // SAFETY: it is a name. Whoever follows it sees to it that this thread may.
@@ -61,7 +61,7 @@ unsafe impl Sync for Block {}
 impl Block {
     /// The name of nothing: every call refuses it (MEM-6).
     pub const fn null() -> Block {
-        Block { at: ptr::null_mut(), domain: Domain::Raw, owner: None, room: 0 }
+        Block { at: ptr::null_mut(), domain: Domain::Raw, owner: None }
     }
 
     /// Its address, as long as it lives.

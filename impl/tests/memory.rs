@@ -220,14 +220,36 @@ fn blocks_of_the_raw_domain_survive_the_runtime_and_are_not_counted() {
 #[test]
 fn a_name_that_is_old_is_that_of_the_block_that_lies_there_now() {
     let w = World::new();
-    for size in [48, 600] {
-        let old = w.block(Domain::Mem, size);
-        w.thread.free(Domain::Mem, Some(old)).unwrap();
-        let new = again(old.addr(), Block::addr, || w.block(Domain::Mem, size));
-        assert_eq!(old, new);
-        w.thread.free(Domain::Mem, Some(old)).unwrap();
-        w.refuses(Rule::Mem6, |t| t.free(Domain::Mem, Some(new)));
+    let old = w.block(Domain::Mem, 48);
+    w.thread.free(Domain::Mem, Some(old)).unwrap();
+    let new = again(old.addr(), Block::addr, || w.block(Domain::Mem, 48));
+    assert_eq!(old, new);
+    w.thread.free(Domain::Mem, Some(old)).unwrap();
+    w.refuses(Rule::Mem6, |t| t.free(Domain::Mem, Some(new)));
+    // That one may be of another domain, and of another size.
+    let other = again(old.addr(), Block::addr, || w.block(Domain::Obj, 40));
+    w.refuses(Rule::Mem5, |t| t.free(Domain::Mem, Some(old)));
+    w.refuses(Rule::Mem5, |t| t.realloc(Domain::Mem, old, 48, false));
+    w.thread.free(Domain::Obj, Some(old)).unwrap();
+    w.refuses(Rule::Mem6, |t| t.free(Domain::Obj, Some(other)));
+}
+
+/// Its size, too, is that of what lies there: a pool may have become one of another class.
+#[test]
+fn a_name_that_is_old_has_the_size_of_the_block_that_lies_there_now() {
+    let w = World::new();
+    let blocks: Vec<_> = (0..2000).map(|_| w.block(Domain::Obj, 512)).collect();
+    for block in &blocks {
+        w.thread.free(Domain::Obj, Some(*block)).unwrap();
     }
+    let new = (0..4000).map(|_| w.block(Domain::Obj, 16)).find(|new| blocks.contains(new)).unwrap();
+    let old = *blocks.iter().find(|old| **old == new).unwrap();
+    fill(new, 16, 3);
+    assert_eq!(w.thread.realloc(Domain::Obj, old, 400, true).unwrap(), None);
+    let moved = w.thread.realloc(Domain::Obj, old, 400, false).unwrap().unwrap();
+    assert!(moved != new && has(moved, 16, 3));
+    fill(moved, 400, 4);
+    w.thread.free(Domain::Obj, Some(moved)).unwrap();
 }
 
 #[test]

@@ -1,73 +1,42 @@
-//! The heap of a home, as it is used: each call is counted.
+//! The heap of a home, as it is used: its blocks are counted beside it.
 
-use super::objects::Objects;
+use super::given::Given;
+use super::kinds::Kinds;
 use super::tally::Tally;
-use crate::heap::{FreeError, Heap, OutOfMemory, ReallocError};
+use crate::heap::{FreeError, Heap, OutOfMemory};
 use std::ptr::NonNull;
 
-/// A heap whose blocks are counted beside it. Nothing else is done with it: it gives out no
+/// A heap, and what is known beside it of its blocks. It gives out no
 /// [`Returns`](crate::heap::Returns), by which blocks could be freed uncounted.
 pub(crate) struct Counted<'a> {
     pub(super) heap: &'a mut Heap,
     pub(super) tally: &'a Tally,
-    pub(super) objects: &'a mut Objects,
+    pub(super) kinds: &'a mut Kinds,
+    pub(super) given: &'a mut Given,
 }
 
 impl Counted<'_> {
-    /// [`Heap::malloc`]. The block may become an object: there is room to count one more kind then.
+    /// [`Heap::malloc`], of a block that becomes an object: there is room to count one more kind
+    /// after this.
     #[inline]
     pub(crate) fn malloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
         self.tally.change(|| {
-            let room = self.objects.reserve_kind();
-            counted(if room { self.heap.malloc(size) } else { Err(OutOfMemory) }, 1)
+            let block = if self.kinds.reserve() { self.heap.malloc(size) } else { Err(OutOfMemory) };
+            (block, isize::from(block.is_ok()))
         })
     }
 
-    /// [`Heap::calloc`] of one item.
-    #[inline]
-    pub(crate) fn calloc(&mut self, size: usize) -> Result<NonNull<u8>, OutOfMemory> {
-        self.tally.change(|| counted(self.heap.calloc(1, size), 1))
-    }
-
-    /// [`Heap::realloc`].
-    ///
-    /// # Safety
-    ///
-    /// As that of it. The block is not null.
-    pub(crate) unsafe fn realloc(
-        &mut self,
-        block: *mut u8,
-        size: usize,
-    ) -> Result<NonNull<u8>, ReallocError> {
-        // SAFETY: as this function's.
-        self.tally.change(|| counted(unsafe { self.heap.realloc(block, size) }, 0))
-    }
-
-    /// [`Heap::free`].
+    /// [`Heap::free`], of such a block.
     ///
     /// # Safety
     ///
     /// As that of it. The block is not null.
     #[inline]
     pub(crate) unsafe fn free(&mut self, block: *mut u8) -> Result<(), FreeError> {
-        // SAFETY: as this function's.
-        self.tally.change(|| counted(unsafe { self.heap.free(block) }, -1))
+        self.tally.change(|| {
+            // SAFETY: as this function's.
+            let freed = unsafe { self.heap.free(block) };
+            (freed, -isize::from(freed.is_ok()))
+        })
     }
-
-    /// [`Heap::free_checked`].
-    ///
-    /// # Safety
-    ///
-    /// As that of it. The block is not null.
-    pub(crate) unsafe fn free_checked(&mut self, block: *mut u8) -> Result<(), FreeError> {
-        // SAFETY: as this function's.
-        self.tally.change(|| counted(unsafe { self.heap.free_checked(block) }, -1))
-    }
-}
-
-/// What a call answers, and how many blocks more live.
-#[inline]
-fn counted<T, E>(result: Result<T, E>, more: isize) -> (Result<T, E>, isize) {
-    let more = if result.is_ok() { more } else { 0 };
-    (result, more)
 }

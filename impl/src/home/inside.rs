@@ -2,18 +2,20 @@
 
 use super::Left;
 use super::counted::Counted;
-use super::objects::Objects;
+use super::given::Given;
+use super::kinds::Kinds;
 use super::tally::Tally;
 use crate::heap::{self, Heap};
-use crate::object::{Header, Kind};
+use crate::object::Kind;
 use crate::sync::plain::{AtomicI64, AtomicU64, Ordering};
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 /// What is in a home.
 #[derive(Default)]
 pub(crate) struct Inside {
     heap: Option<Heap>,
-    objects: Objects,
+    kinds: Kinds,
+    pub(super) given: Given,
     /// What its heap left when it was closed.
     pub(super) left: Option<Box<Left>>,
     /// `_PyInterpreterState_GetRefTotal`. Atomic so that a total can be charged to where a mistake
@@ -33,18 +35,7 @@ impl Inside {
             Some(heap) => heap,
             none => begin_heap(none, &self.tally, &self.number),
         };
-        Counted { heap, tally: &self.tally, objects: &mut self.objects }
-    }
-
-    /// Does a live block of its heap begin here, which is no object?
-    pub(crate) fn holds_block(&self, at: *mut u8) -> bool {
-        !self.objects.has(at) && self.heap.as_ref().is_some_and(|heap| heap.holds(at))
-    }
-
-    /// Does an object of the raw face begin here?
-    #[inline]
-    pub(crate) fn holds_object(&self, at: *mut u8) -> bool {
-        self.objects.has(at)
+        Counted { heap, tally: &self.tally, kinds: &mut self.kinds, given: &mut self.given }
     }
 
     /// How many blocks live, or were left; `twice`: the large ones are counted twice.
@@ -62,52 +53,17 @@ impl Inside {
         }
     }
 
-    /// An object of this kind for the raw face, with one reference and without its value; `None`:
-    /// there is no memory for it, and nothing has changed.
-    pub(crate) fn make_object(&mut self, kind: &'static Kind) -> Option<NonNull<Header>> {
-        let Counted { heap, tally, objects } = self.heap();
-        let block = tally.change(|| {
-            let room = objects.reserve_kind() && objects.reserve_place();
-            let block = if room { heap.malloc(kind.size()).ok() } else { None };
-            if let Some(block) = block {
-                objects.count(kind);
-                objects.add(block.as_ptr());
-            }
-            (block, isize::from(block.is_some()))
-        });
-        // SAFETY: the block is new, and as large as the kind says.
-        block.map(|block| unsafe { Header::begin(block, kind) })
-    }
-
-    /// Frees the memory of an object that [`Inside::make_object`] made.
-    ///
-    /// # Safety
-    ///
-    /// It was of this kind, has ended, and nobody uses it any more.
-    pub(crate) unsafe fn free_object(&mut self, object: NonNull<Header>, kind: Option<&'static Kind>) {
-        let at: *mut u8 = object.as_ptr().cast();
-        let Counted { heap, tally, objects } = self.heap();
-        tally.change(|| {
-            kind.into_iter().for_each(|kind| objects.uncount(kind));
-            objects.remove(at);
-            // SAFETY: as this function's.
-            let freed = unsafe { heap.free(at) };
-            debug_assert_eq!(freed, Ok(()), "the block of an object was freed behind its back");
-            ((), -isize::from(freed.is_ok()))
-        });
-    }
-
     /// One more object of this kind lives, for which [`Inside::heap`] has just given a block: then
     /// there is room to count it.
     pub(crate) fn count_object(&mut self, kind: &'static Kind) {
-        if !self.objects.count_known(kind) {
-            self.tally.change(|| (self.objects.count(kind), 0));
+        if !self.kinds.count_known(kind) {
+            self.tally.change(|| (self.kinds.count(kind), 0));
         }
     }
 
     /// One less does.
     pub(crate) fn uncount_object(&mut self, kind: &'static Kind) {
-        self.objects.uncount(kind);
+        self.kinds.uncount(kind);
     }
 
     /// The total of references.
@@ -139,9 +95,9 @@ impl Inside {
             let leaks = self.heap.take().map(Heap::close).unwrap_or_default();
             debug_assert_eq!(leaks.count(), blocks);
             if !leaks.is_empty() {
-                self.left = Some(Box::new(Left::new(leaks, self.objects.kinds())));
+                self.left = Some(Box::new(Left::new(leaks, self.kinds.all())));
             }
-            self.objects = Objects::default();
+            (self.kinds, self.given) = (Kinds::default(), Given::default());
             ((), -(blocks as isize))
         });
     }
@@ -212,7 +168,7 @@ mod tests {
     }
 
     fn told(inside: &mut Inside) -> (Option<Left>, i64) {
-        assert!(inside.heap.is_none() && inside.objects.kinds().is_empty() && inside.tally.blocks() == 0);
+        assert!(inside.heap.is_none() && inside.kinds.all().is_empty() && inside.tally.blocks() == 0);
         (inside.left.take().map(|left| *left), inside.refs())
     }
 
@@ -234,7 +190,8 @@ mod tests {
             inside.tally.interrupt();
             // SAFETY: the bytes are those of this place, and are not read as what was there.
             unsafe {
-                (&raw mut inside.objects).cast::<u8>().write_bytes(0xa5, size_of_val(&inside.objects));
+                (&raw mut inside.kinds).cast::<u8>().write_bytes(0xa5, size_of_val(&inside.kinds));
+                (&raw mut inside.given).cast::<u8>().write_bytes(0xa5, size_of_val(&inside.given));
                 (&raw mut inside.heap).cast::<u8>().write_bytes(0xa5, size_of_val(&inside.heap));
             }
             let number = inside.number.load(Ordering::Relaxed);

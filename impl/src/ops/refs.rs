@@ -218,9 +218,7 @@ impl Thread {
         if owner != here.owner {
             return Err(if owner.listed() { Rule::Ref3 } else { Rule::Ref2 });
         }
-        if !self.at_home(here, |home| home.holds_object(header.as_ptr().cast())) {
-            return Err(Rule::Ref2);
-        }
+        let header = self.at_home(here, |home| home.object(header.as_ptr().cast())).ok_or(Rule::Ref2)?;
         // SAFETY: an object lies there, in a heap whose GIL this thread holds.
         let header_here = unsafe { header.as_ref() };
         // One whose value is being dropped has no kind any more.
