@@ -18,6 +18,8 @@ enum Held {
     Object(Object),
 }
 
+type Call = Box<dyn Fn(&World, Held) -> Option<Held>>;
+
 struct Operation {
     name: String,
     /// How many things it allocates.
@@ -25,7 +27,7 @@ struct Operation {
     /// A block of this size that it is given.
     given: Option<(Domain, usize)>,
     /// The call; `None`: it has answered NULL.
-    call: Box<dyn Fn(&World, Held) -> Option<Held>>,
+    call: Call,
 }
 
 const STAMP: u8 = 0x5a;

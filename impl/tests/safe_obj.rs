@@ -216,25 +216,3 @@ fn immortal_objects_cross_freely() {
     assert!(*TRUE.get());
     assert_eq!(NONE.header().count(), cloister::count::IMMORTAL);
 }
-
-#[cfg(feature = "faults")]
-#[test]
-fn an_object_that_there_is_no_memory_for_gives_its_value_back() {
-    let runtime = Runtime::start(Settings::default()).unwrap();
-    runtime
-        .attach(|token| {
-            let counted = || (token.allocated_blocks().unwrap(), token.ref_total().unwrap());
-            let before = counted();
-            runtime.fail_allocation(1);
-            let value = token.new_obj(String::from("kept")).unwrap_err().into_inner();
-            assert_eq!((value.as_str(), runtime.allocations_left()), ("kept", 0));
-            assert_eq!(counted(), before);
-            // It allocates nothing else.
-            runtime.fail_allocation(2);
-            let object = token.new_obj(value).unwrap();
-            assert_eq!((object.get(token).as_str(), runtime.allocations_left()), ("kept", 1));
-            runtime.fail_allocation(0);
-            assert_eq!(counted(), (before.0 + 1, before.1 + 1));
-        })
-        .unwrap();
-}

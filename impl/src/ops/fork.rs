@@ -110,7 +110,7 @@ impl Thread {
 
     /// `os.fork`: forks the process. In the child the calling thread is the main thread, and
     /// goes on with its current thread state; other threads, thread states and interpreters are
-    /// gone. Other runtimes of the process cannot be used in the child.
+    /// gone, and what those had in their heaps counts as [left](crate::Runtime::leaks). Other runtimes of the process cannot be used in the child.
     ///
     /// # Errors
     ///
