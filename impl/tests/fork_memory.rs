@@ -2,7 +2,7 @@
 
 mod common;
 
-use cloister::{Forked, Interp, Runtime, Thread};
+use cloister::{Forked, Interp, Thread};
 use cloister_specs::{Client, Domain, InterpreterConfig};
 use common::World;
 use common::memory::SHARED;
@@ -23,13 +23,6 @@ fn allocates(thread: &Thread) {
     thread.malloc(Domain::Obj, 600, false).unwrap().unwrap();
     let object = thread.object_new(false).unwrap().unwrap();
     (0..2).for_each(|_| _ = thread.incref(object, Client::Aware).unwrap());
-}
-
-/// What those are, once they were left.
-fn is_told(runtime: &Runtime) -> bool {
-    let left = runtime.leaks();
-    let sizes = (left.small.as_slice(), left.large.as_slice()) == (&[(16, 2)], &[(600, 1)]);
-    sizes && left.objects == [("object", 1)] && left.uncertain == 0
 }
 
 /// Does this while another thread is in an interpreter of its own, whose GIL it holds if it is
@@ -100,8 +93,16 @@ fn the_child_of_a_fork_has_the_main_heap_alone() {
 #[cfg(unix)]
 mod real {
     use super::*;
+    use cloister::Runtime;
     use common::child::in_a_child;
     use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// What those are, once they were left.
+    fn is_told(runtime: &Runtime) -> bool {
+        let left = runtime.leaks();
+        let sizes = (left.small.as_slice(), left.large.as_slice()) == (&[(16, 2)], &[(600, 1)]);
+        sizes && left.objects == [("object", 1)] && left.uncertain == 0
+    }
 
     /// The child goes on: the runtime has a next life, in which all is still counted once.
     fn lives_on(thread: &Thread, had: (i64, i64)) -> bool {
