@@ -13,19 +13,28 @@
 //! - the end of the interpreter, which holds it for the last time;
 //! - who counts: holds the list lock, and the GIL or a claim to it that lets nobody take it;
 //! - who takes the interpreter from the lists, or has taken the whole runtime apart.
+//!
+//! The child of a fork ends the homes of all other interpreters, and may find one in which a thread
+//! of the parent was at work. Its *tally* says whether that thread was changing the heap right
+//! then. If not, the heap is whole, and is closed like any other. If so, it is given up: how many
+//! blocks there were is told by the tally, and no pointer that lies in the home is followed.
 
+mod counted;
+mod given;
+mod inside;
+mod kinds;
 mod left;
 mod raw;
+mod tally;
 
+pub(crate) use given::Lent;
+pub(crate) use inside::Inside;
 pub use left::Left;
 pub(crate) use left::Totals;
 pub(crate) use raw::Raw;
 
-use crate::heap::Heap;
 use crate::interp::Interp;
-use crate::object::Kind;
 use crate::runtime::Inner;
-use crate::sync::plain::{AtomicI64, Ordering};
 use crate::thread::Thread;
 use cloister_specs::{Domain, FeatureFlags};
 use std::cell::UnsafeCell;
@@ -42,8 +51,6 @@ pub struct Block {
     pub(crate) domain: Domain,
     /// The interpreter whose heap it came from; none: the raw domain's.
     pub(crate) owner: Option<Interp>,
-    /// How many bytes a block of a pool has; 0 for one of the raw allocator.
-    pub(crate) room: usize,
 }
 
 // SAFETY: it is a name. Whoever follows it sees to it that this thread may.
@@ -54,7 +61,7 @@ unsafe impl Sync for Block {}
 impl Block {
     /// The name of nothing: every call refuses it (MEM-6).
     pub const fn null() -> Block {
-        Block { at: ptr::null_mut(), domain: Domain::Raw, owner: None, room: 0 }
+        Block { at: ptr::null_mut(), domain: Domain::Raw, owner: None }
     }
 
     /// Its address, as long as it lives.
@@ -89,19 +96,6 @@ pub(crate) struct Home(UnsafeCell<Inside>);
 // SAFETY: what is inside is reached through `inside` alone, by one thread at a time.
 unsafe impl Sync for Home {}
 
-/// What is in a home.
-#[derive(Default)]
-pub(crate) struct Inside {
-    heap: Option<Heap>,
-    /// How many objects of which kind live.
-    objects: Vec<(&'static Kind, usize)>,
-    /// What its heap left when it was closed.
-    left: Option<Box<Left>>,
-    /// `_PyInterpreterState_GetRefTotal`. Atomic so that a total can be charged to where a mistake
-    /// would charge it; nobody waits for it.
-    refs: AtomicI64,
-}
-
 impl Home {
     /// # Safety
     ///
@@ -111,87 +105,6 @@ impl Home {
     pub(crate) unsafe fn inside(&self) -> &mut Inside {
         // SAFETY: as this function's.
         unsafe { &mut *self.0.get() }
-    }
-}
-
-impl Inside {
-    /// Its heap, which begins now if it has not yet.
-    #[inline]
-    pub(crate) fn heap(&mut self) -> &mut Heap {
-        self.heap.get_or_insert_default()
-    }
-
-    /// Does a live block of its heap begin here?
-    pub(crate) fn holds(&self, block: *mut u8) -> bool {
-        self.heap.as_ref().is_some_and(|heap| heap.holds(block))
-    }
-
-    /// How many blocks live, or were left; `twice`: the large ones are counted twice.
-    //= specs/rules/mem.md#mem-9
-    //# The blocks of an interpreter MUST be counted as those that came from its heap and were not
-    //# freed.
-    pub(crate) fn blocks(&self, twice: bool) -> usize {
-        match (&self.heap, &self.left) {
-            (Some(heap), _) => {
-                let stats = heap.stats();
-                stats.blocks() + if twice { stats.large_blocks } else { 0 }
-            }
-            (None, Some(left)) => left.blocks(),
-            (None, None) => 0,
-        }
-    }
-
-    /// One more object of this kind lives.
-    pub(crate) fn count_object(&mut self, kind: &'static Kind) {
-        match self.objects.iter_mut().find(|(known, _)| ptr::eq(*known, kind)) {
-            Some((_, count)) => *count += 1,
-            None => self.objects.push((kind, 1)),
-        }
-    }
-
-    /// One less does.
-    pub(crate) fn uncount_object(&mut self, kind: &'static Kind) {
-        if let Some((_, count)) = self.objects.iter_mut().find(|(known, _)| ptr::eq(*known, kind)) {
-            *count -= 1;
-        }
-    }
-
-    /// The total of references.
-    pub(crate) fn refs(&self) -> i64 {
-        self.refs.load(Ordering::Relaxed)
-    }
-
-    /// So many references more.
-    #[inline]
-    pub(crate) fn charge(&self, references: i64) {
-        self.refs.store(self.refs() + references, Ordering::Relaxed);
-    }
-
-    /// Gives all memory back, and keeps in mind what was left.
-    //= specs/rules/mem.md#mem-11
-    //# The end of a heap MUST leave no arena behind.
-    #[inline]
-    pub(crate) fn close(&mut self) {
-        if self.heap.is_some() {
-            self.end_heap();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn end_heap(&mut self) {
-        let leaks = self.heap.take().map(Heap::close).unwrap_or_default();
-        if !leaks.is_empty() {
-            self.left = Some(Box::new(Left::new(leaks, &self.objects)));
-        }
-        self.objects.clear();
-    }
-
-    /// In the child of a fork: a thread that is no more may have been at work with the heap, which
-    /// is left alone as it is, and its blocks with it.
-    pub(crate) fn abandon(&mut self) {
-        std::mem::forget(self.heap.take());
-        std::mem::forget(std::mem::take(&mut self.objects));
     }
 }
 

@@ -1,52 +1,12 @@
-//! Blocks: where they come from, who may free them, how they are counted, and what is left.
+//! Blocks: where they come from, and who may free them.
 
 mod common;
 
-use cloister::{Block, Forked, Interp, Runtime, Tstate};
-use cloister_specs::{Domain, InterpreterConfig, Rule};
+use cloister::{Block, Interp, Object};
+use cloister_specs::{Client, Domain, InterpreterConfig, Rule};
+use common::memory::{again, fill, has};
 use common::{World, in_a_fresh_thread};
-use std::sync::mpsc::channel;
 use std::thread;
-
-const SHARED: InterpreterConfig = InterpreterConfig {
-    use_main_obmalloc: false,
-    check_multi_interp_extensions: true,
-    ..InterpreterConfig::LEGACY
-};
-
-impl World {
-    fn block(&self, domain: Domain, size: usize) -> Block {
-        self.thread.malloc(domain, size, false).unwrap().unwrap()
-    }
-
-    /// An interpreter created with this configuration, its thread state current.
-    fn created(&self, config: InterpreterConfig) -> (Interp, Tstate) {
-        self.thread.new_interpreter_from_config(&config).unwrap()
-    }
-
-    fn go(&self, tstate: Tstate) {
-        self.thread.thread_state_swap(Some(tstate)).unwrap();
-    }
-
-    fn blocks(&self, interp: Interp) -> usize {
-        self.thread.allocated_blocks(interp).unwrap()
-    }
-
-    fn all_blocks(&self) -> i64 {
-        self.thread.global_allocated_blocks().unwrap()
-    }
-}
-
-/// Writes a pattern over a block, or looks for it.
-fn fill(block: Block, size: usize, stamp: u8) {
-    // SAFETY: the tests fill live blocks with as many bytes as they have.
-    unsafe { block.as_ptr().write_bytes(stamp, size) };
-}
-
-fn has(block: Block, size: usize, stamp: u8) -> bool {
-    // SAFETY: as above, and they were filled.
-    unsafe { std::slice::from_raw_parts(block.as_ptr(), size) }.iter().all(|byte| *byte == stamp)
-}
 
 #[test]
 fn blocks_of_each_domain_are_apart_and_kept() {
@@ -214,24 +174,6 @@ fn a_dead_block_is_refused() {
     w.thread.end_interpreter(t2).unwrap();
 }
 
-//= specs/rules/mem.md#mem-7
-//= type=test
-//# A request of 0 bytes, or of more than 512, MUST be passed to the raw allocator, and counted by the
-//# heap.
-#[test]
-fn large_blocks_and_empty_ones_are_counted() {
-    let w = World::new();
-    for (n, size) in [0, 1, 512, 513, 1 << 20].into_iter().enumerate() {
-        w.block(Domain::Obj, size);
-        assert_eq!(w.blocks(w.main), n + 1, "{size}");
-    }
-    w.thread.finalize().unwrap();
-    let left = w.runtime.leaks();
-    assert_eq!(left.small, [(16, 1), (512, 1)]);
-    assert_eq!(left.large, [(0, 1), (513, 1), (1 << 20, 1)]);
-    assert_eq!((left.blocks(), left.objects.len()), (5, 0));
-}
-
 //= specs/rules/mem.md#mem-8
 //= type=test
 //# An allocation that finds no memory MUST answer NULL, and change nothing.
@@ -259,130 +201,6 @@ fn without_memory_nothing_changes() {
     }
 }
 
-#[cfg(feature = "faults")]
-#[test]
-fn each_allocation_can_fail() {
-    let w = World::new();
-    let block = w.block(Domain::Obj, 24);
-    let calls: [&dyn Fn() -> bool; 4] = [
-        &|| w.thread.malloc(Domain::Obj, 24, false).unwrap().is_none(),
-        &|| w.thread.calloc(Domain::Raw, 24, false).unwrap().is_none(),
-        &|| w.thread.realloc(Domain::Obj, block, 400, false).unwrap().is_none(),
-        &|| w.thread.object_new(false).unwrap().is_none(),
-    ];
-    for fails in calls {
-        let before = (w.all_blocks(), w.thread.global_ref_total().unwrap());
-        w.runtime.fail_allocation(1);
-        assert!(fails());
-        assert_eq!((w.all_blocks(), w.thread.global_ref_total().unwrap()), before);
-        assert_eq!(w.runtime.allocations_left(), 0);
-    }
-    assert!(!calls[0]());
-}
-
-//= specs/rules/mem.md#mem-9
-//= type=test
-//# The blocks of an interpreter MUST be counted as those that came from its heap and were not
-//# freed.
-#[test]
-fn blocks_are_counted_up_and_down() {
-    let w = World::new();
-    let mut blocks = Vec::new();
-    let mut rng = fastrand::Rng::with_seed(9);
-    for _ in 0..2000 {
-        if blocks.is_empty() || rng.u8(..) < 140 {
-            let domain = if rng.bool() { Domain::Mem } else { Domain::Obj };
-            blocks.push((domain, w.block(domain, rng.usize(0..700))));
-        } else {
-            let (domain, block) = blocks.swap_remove(rng.usize(..blocks.len()));
-            match w.thread.realloc(domain, block, rng.usize(0..700), rng.bool()).unwrap() {
-                Some(moved) if rng.bool() => blocks.push((domain, moved)),
-                Some(moved) => w.thread.free(domain, Some(moved)).unwrap(),
-                None => blocks.push((domain, block)),
-            }
-        }
-        assert_eq!(w.blocks(w.main), blocks.len());
-    }
-    assert!(blocks.len() > 200, "{}", blocks.len());
-}
-
-//= specs/rules/mem.md#mem-10
-//= type=test
-//# The blocks of an interpreter that has no heap of its own MUST NOT be asked for.
-#[test]
-fn who_has_no_heap_has_no_count() {
-    let w = World::new();
-    let (shares, _) = w.created(InterpreterConfig::LEGACY);
-    let (owns, t2) = w.created(SHARED);
-    w.refuses(Rule::Mem10, |t| t.allocated_blocks(shares));
-    w.block(Domain::Obj, 8);
-    assert_eq!((w.blocks(owns), w.blocks(w.main), w.all_blocks()), (1, 0, 1));
-    w.thread.end_interpreter(t2).unwrap();
-    w.go(w.t0);
-    w.refuses(Rule::Gil12, |t| t.allocated_blocks(owns));
-    w.refuses(Rule::Gil12, |t| t.allocated_blocks(Interp::null()));
-    assert_eq!((w.blocks(w.main), w.all_blocks()), (0, 1));
-}
-
-//= specs/rules/mem.md#mem-11
-//= type=test
-//# The end of a heap MUST leave no arena behind.
-#[cfg(target_os = "linux")]
-#[test]
-fn an_interpreter_that_ends_gives_its_memory_back() {
-    let mapped = || {
-        let maps = std::fs::read_to_string("/proc/self/statm").unwrap();
-        maps.split(' ').next().unwrap().parse::<usize>().unwrap()
-    };
-    let w = World::new();
-    let mut before = None;
-    for round in 0..6 {
-        let (_, t1) = w.isolated();
-        // 64 MiB of blocks, of which every other one is left.
-        for n in 0..1 << 17 {
-            let block = w.block(Domain::Obj, 512);
-            if n % 2 == 0 {
-                w.thread.free(Domain::Obj, Some(block)).unwrap();
-            }
-        }
-        w.thread.end_interpreter(t1).unwrap();
-        w.go(w.t0);
-        let pages = mapped();
-        let first = *before.get_or_insert(pages);
-        assert!(pages < first + (16 << 20) / 4096, "round {round}: {first} pages, then {pages}");
-    }
-    assert_eq!(w.runtime.leaks().small, [(512, 6 << 16)]);
-}
-
-//= specs/rules/mem.md#mem-12
-//= type=test
-//# All blocks MUST be counted as those of the heaps, and those that ended heaps and ended lives
-//# of the runtime left, each once.
-#[test]
-fn what_is_left_is_counted_once_over_all_lives() {
-    let w = World::new();
-    for life in 0..3 {
-        assert_eq!(w.all_blocks(), 5 * life);
-        let main = w.thread.current().unwrap();
-        for (n, config) in [InterpreterConfig::ISOLATED, SHARED].into_iter().enumerate() {
-            let (_, t1) = w.created(config);
-            w.block(Domain::Obj, 8);
-            w.block(Domain::Mem, 800);
-            assert_eq!(w.all_blocks(), 5 * life + 2 * (n as i64 + 1));
-            w.thread.end_interpreter(t1).unwrap();
-            w.go(main);
-            assert_eq!(w.all_blocks(), 5 * life + 2 * (n as i64 + 1));
-        }
-        let freed = w.block(Domain::Obj, 8);
-        w.block(Domain::Obj, 8);
-        w.thread.free(Domain::Obj, Some(freed)).unwrap();
-        w.thread.finalize().unwrap();
-        assert_eq!(w.runtime.leaks().blocks(), 5 * (life as usize + 1));
-        w.thread.initialize().unwrap();
-    }
-    assert_eq!(w.runtime.leaks().to_string(), "left: 9 blocks of 16 bytes, 6 large blocks of 800 bytes");
-}
-
 #[test]
 fn blocks_of_the_raw_domain_survive_the_runtime_and_are_not_counted() {
     let w = World::new();
@@ -398,193 +216,66 @@ fn blocks_of_the_raw_domain_survive_the_runtime_and_are_not_counted() {
     w.refuses(Rule::Mem6, |t| t.free(Domain::Raw, Some(block)));
 }
 
-//= specs/rules/mem.md#mem-14
-//= type=test
-//# A small block that grows within its size class, or shrinks by less than a quarter of it, MUST stay
-//# where it is.
+/// A name is that of an address, as a pointer is.
 #[test]
-fn a_block_stays_where_it_can() {
+fn a_name_that_is_old_is_that_of_the_block_that_lies_there_now() {
     let w = World::new();
+    let old = w.block(Domain::Mem, 48);
+    w.thread.free(Domain::Mem, Some(old)).unwrap();
+    let new = again(old.addr(), Block::addr, || w.block(Domain::Mem, 48));
+    assert_eq!(old, new);
+    w.thread.free(Domain::Mem, Some(old)).unwrap();
+    w.refuses(Rule::Mem6, |t| t.free(Domain::Mem, Some(new)));
+    // That one may be of another domain, and of another size.
+    let other = again(old.addr(), Block::addr, || w.block(Domain::Obj, 40));
+    w.refuses(Rule::Mem5, |t| t.free(Domain::Mem, Some(old)));
+    w.refuses(Rule::Mem5, |t| t.realloc(Domain::Mem, old, 48, false));
+    w.thread.free(Domain::Obj, Some(old)).unwrap();
+    w.refuses(Rule::Mem6, |t| t.free(Domain::Obj, Some(other)));
+}
+
+/// Its size, too, is that of what lies there: a pool may have become one of another class.
+#[test]
+fn a_name_that_is_old_has_the_size_of_the_block_that_lies_there_now() {
+    let w = World::new();
+    let blocks: Vec<_> = (0..2000).map(|_| w.block(Domain::Obj, 512)).collect();
+    for block in &blocks {
+        w.thread.free(Domain::Obj, Some(*block)).unwrap();
+    }
+    let new = (0..4000).map(|_| w.block(Domain::Obj, 16)).find(|new| blocks.contains(new)).unwrap();
+    let old = *blocks.iter().find(|old| **old == new).unwrap();
+    fill(new, 16, 3);
+    assert_eq!(w.thread.realloc(Domain::Obj, old, 400, true).unwrap(), None);
+    let moved = w.thread.realloc(Domain::Obj, old, 400, false).unwrap().unwrap();
+    assert!(moved != new && has(moved, 16, 3));
+    fill(moved, 400, 4);
+    w.thread.free(Domain::Obj, Some(moved)).unwrap();
+}
+
+#[test]
+fn a_block_is_not_used_where_an_object_lies_now() {
+    let w = World::new();
+    let block = w.block(Domain::Obj, 16);
+    w.thread.free(Domain::Obj, Some(block)).unwrap();
+    let object = again(block.addr(), Object::addr, || w.thread.object_new(false).unwrap().unwrap());
+    let blocks = w.blocks(w.main);
     for domain in [Domain::Mem, Domain::Obj] {
-        for size in [1, 16, 100, 512] {
-            let room = usize::next_multiple_of(size, 16);
-            for to in (0..=600).step_by(7).chain([room, room + 1, 3 * room / 4, 3 * room / 4 + 1]) {
-                let block = w.block(domain, size);
-                let stays = to <= room && 4 * to > 3 * room;
-                let answer = w.thread.realloc(domain, block, to, true).unwrap();
-                assert_eq!(answer, stays.then_some(block), "{size} {to}");
-                let moved = w.thread.realloc(domain, block, to, false).unwrap().unwrap();
-                assert_eq!(moved == block, stays, "{size} {to}");
-                w.thread.free(domain, Some(moved)).unwrap();
-            }
+        w.refuses(Rule::Mem6, |t| t.free(domain, Some(block)));
+        for size in [0, 16, 600] {
+            w.refuses(Rule::Mem6, |t| t.realloc(domain, block, size, false));
         }
-        // A large one stays the raw allocator's, however small it becomes.
-        let large = w.block(domain, 900);
-        let small = w.thread.realloc(domain, large, 16, false).unwrap().unwrap();
-        assert_eq!(w.thread.realloc(domain, small, 16, true).unwrap(), None);
-        w.thread.free(domain, Some(small)).unwrap();
+    }
+    assert_eq!((w.thread.set_refcnt(object, 1), w.blocks(w.main)), (Ok(1), blocks));
+    assert_eq!(w.thread.decref(object, Client::Aware), Ok(None));
+    w.refuses(Rule::Mem6, |t| t.free(Domain::Obj, Some(block)));
+    assert_eq!(w.blocks(w.main), blocks - 1);
+}
+
+#[test]
+fn freeing_null_is_nothing() {
+    let w = World::new();
+    for domain in Domain::ALL {
+        assert_eq!(w.thread.free(domain, None), Ok(()));
     }
     assert_eq!(w.all_blocks(), 0);
-}
-
-#[test]
-fn what_was_in_a_block_moves_with_it() {
-    let w = World::new();
-    for (from, to) in [(40, 400), (400, 40), (40, 4000), (4000, 40), (4000, 40000), (512, 0)] {
-        for domain in Domain::ALL {
-            let block = w.block(domain, from);
-            fill(block, from, 5);
-            let moved = w.thread.realloc(domain, block, to, false).unwrap().unwrap();
-            assert!(has(moved, from.min(to), 5), "{domain} {from} {to}");
-            w.thread.free(domain, Some(moved)).unwrap();
-        }
-    }
-}
-
-//= specs/rules/mem.md#mem-15
-//= type=test
-//# Blocks and references MUST NOT be counted while another thread holds the GIL of an interpreter
-//# whose they are.
-#[test]
-fn what_another_thread_works_with_is_not_counted() {
-    let w = World::new();
-    let (tells, told) = channel();
-    let (lets_go, goes) = channel::<()>();
-    let runtime: Runtime = w.runtime.clone();
-    let other = thread::spawn(move || {
-        let thread = runtime.attach().unwrap();
-        let (interp, tstate) = thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
-        thread.malloc(Domain::Obj, 8, false).unwrap();
-        tells.send(interp).unwrap();
-        goes.recv().unwrap();
-        thread.save_thread().unwrap();
-        tells.send(interp).unwrap();
-        goes.recv().unwrap();
-        thread.restore_thread(tstate).unwrap();
-        thread.end_interpreter(tstate).unwrap();
-    });
-    let interp = told.recv().unwrap();
-    w.refuses(Rule::Mem15, |t| t.allocated_blocks(interp));
-    w.refuses(Rule::Mem15, |t| t.ref_total(interp));
-    w.refuses(Rule::Mem15, |t| t.global_allocated_blocks());
-    w.refuses(Rule::Mem15, |t| t.global_ref_total());
-    assert_eq!(w.blocks(w.main), 0);
-    lets_go.send(()).unwrap();
-    told.recv().unwrap();
-    for _ in 0..3 {
-        assert_eq!((w.blocks(interp), w.all_blocks()), (1, 1));
-        assert_eq!((w.thread.ref_total(interp).unwrap(), w.thread.global_ref_total().unwrap()), (0, 0));
-    }
-    lets_go.send(()).unwrap();
-    other.join().unwrap();
-    assert_eq!(w.all_blocks(), 1);
-}
-
-/// Counting does not get into the way of those who take GILs, and the counts add up.
-//= specs/rules/mem.md#mem-1
-//= type=test
-//# A heap MUST be used by one thread at a time.
-#[test]
-fn threads_allocate_in_heaps_of_their_own_while_others_count() {
-    const ROUNDS: usize = 3000;
-    let w = World::new();
-    let saved = w.thread.save_thread().unwrap();
-    thread::scope(|scope| {
-        for worker in 0..3_u8 {
-            let runtime = w.runtime.clone();
-            scope.spawn(move || {
-                let thread = runtime.attach().unwrap();
-                let config = if worker == 0 { SHARED } else { InterpreterConfig::ISOLATED };
-                let (interp, tstate) = thread.new_interpreter_from_config(&config).unwrap();
-                let mut counted = 0;
-                for round in 0..ROUNDS {
-                    let block = thread.malloc(Domain::Obj, 16 + round % 600, false).unwrap().unwrap();
-                    fill(block, 16, worker);
-                    match thread.global_allocated_blocks() {
-                        Ok(blocks) => {
-                            counted += 1;
-                            assert!((1..=3).contains(&blocks), "{blocks}");
-                        }
-                        Err(refusal) => assert_eq!(refusal.rule, Rule::Mem15),
-                    }
-                    assert_eq!(thread.allocated_blocks(interp).unwrap(), 1);
-                    assert!(has(block, 16, worker));
-                    thread.save_thread().unwrap();
-                    thread.restore_thread(tstate).unwrap();
-                    thread.free(Domain::Obj, Some(block)).unwrap();
-                }
-                thread.end_interpreter(tstate).unwrap();
-                counted
-            });
-        }
-    });
-    w.thread.restore_thread(saved).unwrap();
-    assert_eq!((w.all_blocks(), w.runtime.leaks().is_empty()), (0, true));
-}
-
-#[test]
-fn an_interpreter_that_is_ended_from_outside_leaves_its_blocks() {
-    let w = World::new();
-    for by_reference in [false, true] {
-        let (interp, _) = w.isolated();
-        w.block(Domain::Obj, 8);
-        w.go(w.t0);
-        if by_reference {
-            w.thread.interpreter_require_idref(interp, true).unwrap();
-            w.thread.interpreter_id_incref(interp).unwrap();
-            w.thread.interpreter_id_decref(interp).unwrap();
-        } else {
-            w.thread.destroy_interpreter(interp).unwrap();
-        }
-        w.refuses(Rule::Gil12, |t| t.allocated_blocks(interp));
-    }
-    assert_eq!((w.all_blocks(), w.runtime.leaks().small), (2, vec![(16, 2)]));
-}
-
-#[test]
-fn a_creation_that_fails_leaves_no_blocks() {
-    use cloister_specs::Fault;
-    let w = World::new();
-    for fault in Fault::ALL {
-        assert!(w.thread.new_interpreter_with(&InterpreterConfig::ISOLATED, &mut Some(fault)).is_err());
-        assert_eq!((w.all_blocks(), w.blocks(w.main)), (0, 0));
-    }
-}
-
-/// In the child the heaps of the other interpreters are closed: that of one in which another
-/// thread may have been at work is left as it is.
-#[test]
-fn the_child_of_a_fork_has_the_main_heap_alone() {
-    for busy in [false, true] {
-        let w = World::new();
-        let (small, raw) = (w.block(Domain::Obj, 8), w.block(Domain::Raw, 8));
-        let (_, shared) = w.created(SHARED);
-        w.block(Domain::Obj, 8);
-        w.go(w.t0);
-        let (tells, told) = channel();
-        let (_lets_go, goes) = channel::<()>();
-        let runtime = w.runtime.clone();
-        thread::spawn(move || {
-            let thread = runtime.attach().unwrap();
-            thread.new_interpreter_from_config(&InterpreterConfig::ISOLATED).unwrap();
-            thread.malloc(Domain::Obj, 600, false).unwrap();
-            if !busy {
-                thread.save_thread().unwrap();
-            }
-            tells.send(()).unwrap();
-            // As if the thread were no more.
-            let _ = goes.recv();
-            std::mem::forget(thread);
-        });
-        told.recv().unwrap();
-        // SAFETY: the other thread does not use the runtime any more.
-        let forked = unsafe { w.thread.fork_with(|| Ok(Forked::Child)) };
-        assert_eq!(forked.unwrap(), Forked::Child);
-        assert!(w.thread.thread_state_swap(Some(shared)).is_err());
-        assert_eq!((w.blocks(w.main), w.all_blocks()), (1, if busy { 2 } else { 3 }));
-        w.thread.free(Domain::Obj, Some(small)).unwrap();
-        w.thread.free(Domain::Raw, Some(raw)).unwrap();
-        w.thread.finalize().unwrap();
-        assert_eq!(w.runtime.leaks().small, [(16, 1)]);
-    }
 }

@@ -6,12 +6,7 @@ mod common;
 
 use cloister_specs::{Domain, InterpreterConfig};
 use common::World;
-
-const SHARED: InterpreterConfig = InterpreterConfig {
-    use_main_obmalloc: false,
-    check_multi_interp_extensions: true,
-    ..InterpreterConfig::LEGACY
-};
+use common::memory::SHARED;
 
 /// How many bytes of address space this process has.
 fn mapped() -> usize {
@@ -54,4 +49,5 @@ fn an_interpreter_that_ends_leaves_no_arena_whatever_it_has_not_freed() {
         assert!(now < first + ALL / 8, "round {round}: {first} bytes after the first, then {now}");
     }
     assert_eq!(w.thread.global_allocated_blocks().unwrap(), 8 * BLOCKS as i64 / 2);
+    assert_eq!(w.runtime.leaks().small, [(512, 8 * BLOCKS / 2)]);
 }

@@ -3,9 +3,11 @@
 mod common;
 
 use cloister::count::IMMORTAL;
-use cloister::{Interp, Kind, Object, Tstate};
+use cloister::{Block, Interp, Kind, Object};
 use cloister_specs::{Client, Domain, InterpreterConfig, Rule};
 use common::World;
+use common::memory::again;
+use std::ptr;
 use std::sync::Arc;
 use std::thread;
 
@@ -14,14 +16,6 @@ use Client::{Aware, Unaware};
 impl World {
     fn object(&self) -> Object {
         self.thread.object_new(false).unwrap().unwrap()
-    }
-
-    fn created(&self, config: InterpreterConfig) -> (Interp, Tstate) {
-        self.thread.new_interpreter_from_config(&config).unwrap()
-    }
-
-    fn go(&self, tstate: Tstate) {
-        self.thread.thread_state_swap(Some(tstate)).unwrap();
     }
 
     fn refs(&self, interp: Interp) -> i64 {
@@ -99,25 +93,42 @@ fn a_dead_object_is_refused() {
     w.thread.end_interpreter(t1).unwrap();
     w.go(w.t0);
     w.refuses_every_use(Rule::Ref2, left);
-    // A block that lies where an object was is none.
+    // Another object that lies there has its name.
     let object = w.object();
     w.thread.decref(object, Aware).unwrap();
-    let block = loop {
-        let block = w.thread.malloc(Domain::Obj, 16, false).unwrap().unwrap();
-        if block.addr() == object.addr() {
-            break block;
-        }
+    again(object.addr(), Object::addr, || w.object());
+    assert_eq!(w.thread.incref(object, Aware).unwrap(), 2);
+}
+
+/// Whatever is in the block, be it what an object would have there.
+#[test]
+fn a_block_that_lies_where_an_object_was_is_none() {
+    let w = World::new();
+    let object = w.object();
+    // SAFETY: it begins with a count, and its kind follows in the next word but one.
+    let (count, kind) = unsafe {
+        let at = ptr::with_exposed_provenance::<u32>(object.addr());
+        (at.read(), at.add(2).cast::<usize>().read())
     };
+    assert!(count == 1 && kind != 0);
+    w.thread.decref(object, Aware).unwrap();
+    let block =
+        again(object.addr(), Block::addr, || w.thread.malloc(Domain::Obj, 16, false).unwrap().unwrap());
     w.refuses_every_use(Rule::Ref2, object);
     for stamp in [0, 1, 0x7f, 0xff] {
         // SAFETY: the block lives, and has 16 bytes.
         unsafe { block.as_ptr().write_bytes(stamp, 16) };
         w.refuses_every_use(Rule::Ref2, object);
     }
+    // SAFETY: as above.
+    unsafe {
+        let at = block.as_ptr().cast::<u32>();
+        at.write(count);
+        at.add(2).cast::<usize>().write(kind);
+    }
+    w.refuses_every_use(Rule::Ref2, object);
     w.thread.free(Domain::Obj, Some(block)).unwrap();
-    // Another object that lies there has its name.
-    while w.object() != object {}
-    assert_eq!(w.thread.incref(object, Aware).unwrap(), 2);
+    w.refuses_every_use(Rule::Ref2, object);
 }
 
 //= specs/rules/ref.md#ref-3

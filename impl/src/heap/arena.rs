@@ -186,7 +186,7 @@ impl Arenas {
         allows()?;
         let (at, fresh) = memory::take().ok_or(OutOfMemory)?;
         let arena: *mut Arena = at.cast();
-        if let Err(error) = table::enter(arena.addr(), heap, allows) {
+        if let Err(error) = table::enter(arena.expose_provenance(), heap, allows) {
             // SAFETY: it was mapped above, and nobody has seen it.
             unsafe { memory::unmap(arena.cast()) };
             return Err(error);
@@ -238,6 +238,22 @@ impl Arenas {
             }
         }
     }
+}
+
+/// Gives the arenas of the heap of this number back to the system. Nothing that lies in them or in
+/// the heap is looked at: which they are is in the table. Answers with how many there were.
+///
+/// # Safety
+///
+/// The heap is not used any more, nor ended, nor any block of it.
+pub(crate) unsafe fn give_back(heap: u64) -> usize {
+    let arenas = table::arenas_of(heap).map(|address| {
+        table::leave(address);
+        // SAFETY: an arena is entered when it is mapped, and struck out before it goes elsewhere; the
+        // rest is as this function's.
+        unsafe { memory::unmap(ptr::with_exposed_provenance_mut(address)) };
+    });
+    arenas.count()
 }
 
 fn non_null(arena: *mut Arena) -> Option<*mut Arena> {

@@ -23,7 +23,7 @@ struct Address(NonNull<u8>);
 
 /// Addresses need no hash that withstands an attack.
 #[derive(Default)]
-struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
     fn write(&mut self, bytes: &[u8]) {

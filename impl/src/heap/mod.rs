@@ -60,9 +60,11 @@ mod returns;
 mod stats;
 mod table;
 
+pub(crate) use arena::give_back as give_back_arenas;
 pub use arena::{ARENA, POOLS};
 pub use class::{ALIGNMENT, CLASSES, LARGEST};
 pub use kept::KEPT;
+pub(crate) use large::Spread;
 pub use map::{ArenaMap, PoolMap};
 pub use resize::ReallocError;
 pub use returns::{ReturnError, Returns};
@@ -142,6 +144,11 @@ impl Heap {
             inbox: None,
             failing: 0,
         }
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// A block of at least so many bytes, aligned to 16, with anything in it.

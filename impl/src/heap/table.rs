@@ -49,6 +49,20 @@ pub(super) fn owner(address: usize) -> u64 {
     if leaf.is_null() { 0 } else { unsafe { &*leaf }.owners[low].load(Ordering::Relaxed) }
 }
 
+/// The arenas of the heap of this number, by address. Any thread may ask, but what others enter and
+/// strike out meanwhile may be missed.
+pub(super) fn arenas_of(heap: u64) -> impl Iterator<Item = usize> {
+    let leaves = TOP.iter().enumerate().filter_map(|(top, entry)| {
+        // SAFETY: as above.
+        unsafe { entry.load(Ordering::Acquire).as_ref() }.map(|leaf| (top, leaf))
+    });
+    let entries = |(top, leaf): (usize, &'static Leaf)| {
+        leaf.owners.iter().enumerate().map(move |(low, owner)| ((top << BITS | low) * ARENA, owner))
+    };
+    let is_its = move |owner: &AtomicU64| heap != 0 && owner.load(Ordering::Relaxed) == heap;
+    leaves.flat_map(entries).filter(move |(_, owner)| is_its(owner)).map(|(address, _)| address)
+}
+
 /// Enters the arena at this address, that of this heap; `allows` is asked before memory is allocated for it.
 pub(super) fn enter(
     address: usize,
@@ -115,6 +129,23 @@ mod tests {
         assert_eq!(edges.map(owner), [0, 7, 7, 0]);
         leave(address);
         assert_eq!((edges.map(holds), edges.map(owner)), ([false; 4], [0; 4]));
+    }
+
+    #[test]
+    fn the_arenas_of_a_heap_are_found_wherever_they_lie() {
+        let addresses = [5 << 40, (5 << 40) + ARENA, 6 << 40];
+        // No heap of the process gets so far.
+        let [mine, other] = [u64::MAX, u64::MAX - 1];
+        for (address, heap) in addresses.into_iter().zip([mine, other, mine]) {
+            assert_eq!(enter(address, heap, || Ok(())), Ok(()));
+        }
+        assert_eq!(arenas_of(mine).collect::<Vec<_>>(), [5 << 40, 6 << 40]);
+        for address in arenas_of(mine) {
+            leave(address);
+        }
+        let left = [mine, other, 0].map(|heap| arenas_of(heap).collect::<Vec<_>>());
+        assert_eq!(left, [vec![], vec![addresses[1]], vec![]]);
+        leave(addresses[1]);
     }
 
     #[test]

@@ -19,20 +19,28 @@ pub struct Left {
     pub large: Vec<(usize, usize)>,
     /// How many of these blocks were objects, by kind.
     pub objects: Vec<(&'static str, usize)>,
+    /// In the child of a fork: how many blocks more there were in heaps that a thread of the parent
+    /// was changing at that moment. Their sizes and kinds are not known.
+    pub uncertain: usize,
 }
 
 impl Left {
     pub(super) fn new(leaks: Leaks, objects: &[(&'static Kind, usize)]) -> Left {
-        let mut left = Left { small: leaks.blocks, large: leaks.large, objects: Vec::new() };
+        let mut left = Left { small: leaks.blocks, large: leaks.large, ..Left::default() };
         for (kind, count) in objects.iter().filter(|(_, count)| *count > 0) {
             add(&mut left.objects, kind.name(), *count);
         }
         left
     }
 
+    /// So many blocks, of which nothing else is known.
+    pub(super) fn uncertain(blocks: usize) -> Left {
+        Left { uncertain: blocks, ..Left::default() }
+    }
+
     /// How many blocks.
     pub fn blocks(&self) -> usize {
-        self.small.iter().chain(&self.large).map(|(_, count)| count).sum()
+        self.small.iter().chain(&self.large).map(|(_, count)| count).sum::<usize>() + self.uncertain
     }
 
     /// Was everything freed?
@@ -41,6 +49,7 @@ impl Left {
     }
 
     fn append(&mut self, other: Left) {
+        self.uncertain += other.uncertain;
         other.small.into_iter().for_each(|(size, count)| add(&mut self.small, size, count));
         other.large.into_iter().for_each(|(size, count)| add(&mut self.large, size, count));
         other.objects.into_iter().for_each(|(kind, count)| add(&mut self.objects, kind, count));
@@ -58,7 +67,14 @@ fn add<K: Ord>(counts: &mut Vec<(K, usize)>, key: K, more: usize) {
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let leaks = Leaks { blocks: self.small.clone(), large: self.large.clone() };
-        leaks.fmt(f)?;
+        if self.uncertain == 0 || !leaks.is_empty() {
+            leaks.fmt(f)?;
+        }
+        if self.uncertain > 0 {
+            let (first, plural) = (leaks.is_empty(), if self.uncertain == 1 { "" } else { "s" });
+            let begin = if first { "left: " } else { ", " };
+            write!(f, "{begin}{} block{plural} of unknown size", self.uncertain)?;
+        }
         for (i, (kind, count)) in self.objects.iter().enumerate() {
             write!(f, "{} {count} of kind {kind}", if i == 0 { "; objects:" } else { "," })?;
         }
@@ -109,5 +125,21 @@ impl Runtime {
     /// The changes of counts by unaware clients (`_Py_RefTotal`).
     pub(crate) fn legacy_refs(&self) -> i64 {
         self.inner().legacy_refs.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_unknown_size_are_told_beside_the_others() {
+        let mut left = Left::default();
+        assert_eq!(left.to_string(), "nothing was left");
+        left.append(Left::uncertain(1));
+        assert_eq!((left.to_string().as_str(), left.blocks()), ("left: 1 block of unknown size", 1));
+        left.append(Left { small: vec![(16, 2)], objects: vec![("object", 1)], ..Left::uncertain(2) });
+        let told = "left: 2 blocks of 16 bytes, 3 blocks of unknown size; objects: 1 of kind object";
+        assert_eq!((left.to_string().as_str(), left.blocks()), (told, 5));
     }
 }

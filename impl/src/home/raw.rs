@@ -42,6 +42,8 @@ impl Raw {
     /// The block with another size, and maybe in another place.
     pub(crate) fn realloc(&mut self, at: *mut u8, size: usize) -> Option<NonNull<u8>> {
         let new = layout(size)?;
+        // The new entry is made when the old block is gone, and must not need memory then.
+        self.0.try_reserve(1).ok()?;
         let held = self.0.get(&at.addr())?;
         // SAFETY: it lives, and has this layout.
         let at = NonNull::new(unsafe { System.realloc(held.at.as_ptr(), held.layout, new.size()) })?;

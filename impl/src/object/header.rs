@@ -73,8 +73,6 @@ impl Kind {
 #[derive(Debug)]
 pub struct Header {
     count: AtomicU32,
-    /// Follows from the address and the kind: whatever else may come to lie here is no object.
-    tag: AtomicU32,
     kind: AtomicPtr<Kind>,
 }
 
@@ -90,13 +88,13 @@ impl Header {
     /// That of an object with one reference, which no call knows of.
     pub const fn new(kind: &'static Kind) -> Header {
         let kind = AtomicPtr::new(ptr::from_ref(kind).cast_mut());
-        Header { count: AtomicU32::new(1), tag: AtomicU32::new(0), kind }
+        Header { count: AtomicU32::new(1), kind }
     }
 
     /// That of a static object.
     pub const fn immortal(kind: &'static Kind) -> Header {
         let kind = AtomicPtr::new(ptr::from_ref(kind).cast_mut());
-        Header { count: AtomicU32::new(IMMORTAL), tag: AtomicU32::new(0), kind }
+        Header { count: AtomicU32::new(IMMORTAL), kind }
     }
 
     /// Makes a block an object of this kind, with one reference and without its value.
@@ -106,22 +104,15 @@ impl Header {
     /// The block has the size of the kind, is aligned, and nobody else uses it.
     pub(crate) unsafe fn begin(block: NonNull<u8>, kind: &'static Kind) -> NonNull<Header> {
         let at = block.cast::<Header>();
-        let kind = ptr::from_ref(kind).cast_mut();
-        let tag = AtomicU32::new(tag(at, kind));
         // SAFETY: as this function's.
-        unsafe { at.write(Header { count: AtomicU32::new(1), tag, kind: AtomicPtr::new(kind) }) };
+        unsafe { at.write(Header::new(kind)) };
         at
     }
 
-    /// The kind of the object here, if a heap has one here.
+    /// The kind of the object, if it has not ended.
     pub(crate) fn kind(&self) -> Option<&'static Kind> {
-        let kind = self.kind.load(Ordering::Relaxed);
-        if kind.is_null() || self.tag.load(Ordering::Relaxed) != tag(NonNull::from(self), kind) {
-            return None;
-        }
-        // SAFETY: where the tag fits, `begin` wrote the kind: what is written over a header is
-        // written by whoever was given the block later, and `end` has put null there before.
-        Some(unsafe { &*kind })
+        // SAFETY: each header was made with a kind, which lasts for ever; `end` puts null there.
+        unsafe { self.kind.load(Ordering::Relaxed).as_ref() }
     }
 
     /// Where the value of an object is.
@@ -237,11 +228,6 @@ pub(crate) struct Stepped {
     pub(crate) last: bool,
 }
 
-fn tag(at: NonNull<Header>, kind: *mut Kind) -> u32 {
-    let both = (at.addr().get() as u64).rotate_left(32) ^ kind.addr() as u64;
-    (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,17 +235,13 @@ mod tests {
     static PLAIN: Kind = Kind::PLAIN;
 
     #[test]
-    fn what_is_no_object_has_no_kind() {
-        let mut block = Box::new([0_u128; 2]);
+    fn an_object_that_has_ended_has_no_kind() {
+        let mut block = Box::new([0xff_u128; 2]);
         let at = NonNull::from(&mut *block).cast::<u8>();
-        // SAFETY: the memory is large enough and aligned, and the header is one of plain bytes.
+        // SAFETY: the memory is large enough and aligned.
         unsafe {
-            assert!(at.cast::<Header>().as_ref().kind().is_none());
             let header = Header::begin(at, &PLAIN).as_ref();
-            assert_eq!(header.kind().map(Kind::name), Some("object"));
-            let elsewhere = at.add(16);
-            at.copy_to_nonoverlapping(elsewhere, 16);
-            assert!(elsewhere.cast::<Header>().as_ref().kind().is_none(), "a copy of it is no object");
+            assert_eq!((header.kind().map(Kind::name), header.count()), (Some("object"), 1));
             Header::end(at.cast());
             assert!(header.kind().is_none());
         }
@@ -284,6 +266,10 @@ mod tests {
             header.incref();
             assert!(!header.decref() && !header.decref());
             header.write(count::set(header.count(), 1));
+            header.write(IMMORTAL);
+            for up in [true, false] {
+                assert!(!header.step(up, Client::Aware).last);
+            }
         }
         assert_eq!(header.count(), IMMORTAL);
         // SAFETY: mapped above, and not used any more.

@@ -3,7 +3,7 @@
 //! A child has one thread. The locks of the runtime that it will need are held across the
 //! fork, so that the child finds what they guard whole, and can let go of them. What a
 //! thread that is no more may have held beside those is never used again: memory is left to
-//! whoever had it.
+//! whoever had it, but for the heaps of the interpreters, which end as they do elsewhere.
 
 use super::memory::Claims;
 use crate::error::{ForkError, GateError};
@@ -110,7 +110,7 @@ impl Thread {
 
     /// `os.fork`: forks the process. In the child the calling thread is the main thread, and
     /// goes on with its current thread state; other threads, thread states and interpreters are
-    /// gone. Other runtimes of the process cannot be used in the child.
+    /// gone, and what those had in their heaps counts as [left](crate::Runtime::leaks). Other runtimes of the process cannot be used in the child.
     ///
     /// # Errors
     ///
@@ -222,6 +222,8 @@ impl Thread {
             }
         }
         drop(main_ring);
+        // SAFETY: this thread holds the GIL that guards it, and has no other reference to it.
+        unsafe { self.inner().main().home.inside() }.forked();
         // Nobody is left to take them, but where other interpreters are kept.
         if keeps {
             drop(idle)
@@ -233,12 +235,17 @@ impl Thread {
         left
     }
 
-    /// In the child: the heap of another interpreter ends, if it is whole.
+    /// In the child: the heap of another interpreter ends.
     fn end_home_in_child(&self, interp: Interp, idle: &Claims) {
         let main = &self.inner().main().own;
-        let whole = interp.slot.gil.load().is_none_or(|gil| std::ptr::eq(gil, main) || idle.has(gil));
+        let nobody = interp.slot.gil.load().is_none_or(|gil| std::ptr::eq(gil, main) || idle.has(gil));
         // SAFETY: the threads that worked in it are no more.
         let home = unsafe { interp.slot.home.inside() };
-        if whole { home.close() } else { home.abandon() }
+        if nobody {
+            home.forked();
+            home.close();
+        } else {
+            home.close_in_child();
+        }
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::faults::Seeded;
 use crate::gil::Gil;
-use crate::heap::LARGEST;
-use crate::home::{Block, Here, Inside};
+use crate::home::{Block, Here, Inside, Lent};
 use crate::interp::{Interp, InterpSlot};
 use crate::lists::Lists;
 use crate::thread::Thread;
@@ -31,7 +30,6 @@ impl Claims {
     }
 
     /// Keeps them from being taken for ever: those who would are no more.
-    #[cfg_attr(not(unix), allow(dead_code))]
     pub(super) fn keep(mut self) {
         self.0.clear();
     }
@@ -43,20 +41,15 @@ impl Drop for Claims {
     }
 }
 
-/// How many bytes the block of a pool has that serves a request for so many; 0: none does.
-//= specs/rules/mem.md#mem-7
-//# A request of 0 bytes, or of more than 512, MUST be passed to the raw allocator, and counted by the
-//# heap.
-const fn room(size: usize) -> usize {
-    if size > LARGEST { 0 } else { size.next_multiple_of(crate::heap::ALIGNMENT) }
-}
-
-/// Does a block with so much room stay where it is when it is to have so many bytes?
-//= specs/rules/mem.md#mem-14
-//# A small block that grows within its size class, or shrinks by less than a quarter of it, MUST stay
-//# where it is.
-const fn stays(room: usize, size: usize) -> bool {
-    room > 0 && size <= room && 4 * size > 3 * room
+/// Where a block lies.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In the raw domain.
+    Raw,
+    /// In the heap that is used here.
+    Here(Here, Lent),
+    /// In another heap. It is left alone, should a mistake let it pass.
+    Elsewhere,
 }
 
 impl Thread {
@@ -93,21 +86,15 @@ impl Thread {
         if self.has_no_memory(fails) {
             return Ok(None);
         }
-        let block = |at: NonNull<u8>, owner, room| Block { at: at.as_ptr(), domain, owner, room };
+        let block = |at: NonNull<u8>, owner| Block { at: at.as_ptr(), domain, owner };
         let Some(here) = here else {
-            return Ok(self.inner().raw.lock().malloc(size, zeroed).map(|at| block(at, None, 0)));
+            return Ok(self.inner().raw.lock().malloc(size, zeroed).map(|at| block(at, None)));
         };
         //= specs/rules/mem.md#mem-2
         //# A block of the object or the mem domain MUST come from the heap of the interpreter that the
         //# caller works in.
-        let at =
-            self.at_home(
-                here,
-                |home| {
-                    if zeroed { home.heap().calloc(1, size) } else { home.heap().malloc(size) }
-                },
-            );
-        Ok(at.ok().map(|at| block(at, Some(here.owner), room(size))))
+        let at = self.at_home(here, |home| home.malloc(domain, size, zeroed));
+        Ok(at.map(|at| block(at, Some(here.owner))))
     }
 
     /// `PyMem_RawRealloc`, `PyMem_Realloc` or `PyObject_Realloc`: the block with so many bytes, and
@@ -129,8 +116,14 @@ impl Thread {
     }
 
     fn resize(&self, domain: Domain, block: Block, size: usize, fails: bool) -> Result<Option<Block>, Rule> {
-        let here = self.may_use_block(domain, block)?;
-        if stays(block.room, size) || self.is_taken_from_another(here, block) {
+        let lent = match self.may_use_block(domain, block)? {
+            Place::Raw => None,
+            Place::Here(here, lent) => Some((here, lent)),
+            Place::Elsewhere => return Ok(Some(block)),
+        };
+        // A name that is old may say otherwise.
+        let block = Block { domain, ..block };
+        if lent.is_some_and(|(_, lent)| lent.stays(size)) {
             return Ok(Some(block));
         }
         //= specs/rules/mem.md#mem-13
@@ -138,30 +131,18 @@ impl Thread {
         if self.has_no_memory(fails) {
             return Ok(None);
         }
-        let moved = |at: NonNull<u8>, room| Block { at: at.as_ptr(), room, ..block };
-        let Some(here) = here else {
+        let at = if let Some((here, lent)) = lent {
+            let forgets = self.seeded(Seeded::ReallocForgetsToFree);
+            self.at_home(here, |home| home.realloc(lent, size, forgets))
+        } else {
             let mut raw = self.inner().raw.lock();
             // Another thread may have freed it since it was looked for.
-            return if !raw.holds(block.at) {
-                Err(Rule::Mem6)
-            } else {
-                Ok(raw.realloc(block.at, size).map(|at| moved(at, 0)))
-            };
-        };
-        // One of the raw allocator's goes there, whatever its new size is.
-        let room = if block.room == 0 { 0 } else { room(size) };
-        let forgets = self.seeded(Seeded::ReallocForgetsToFree) && block.room > 0;
-        let at = self.at_home(here, |home| {
-            if forgets {
-                let new = home.heap().malloc(size).ok()?;
-                // SAFETY: both blocks live, and have so many bytes.
-                unsafe { new.copy_from_nonoverlapping(NonNull::new(block.at)?, size.min(block.room)) };
-                return Some(new);
+            if !raw.holds(block.at) {
+                return Err(Rule::Mem6);
             }
-            // SAFETY: it is a live block of this heap, and who reallocates it does not use it.
-            unsafe { home.heap().realloc(block.at, size) }.ok()
-        });
-        Ok(at.map(|at| moved(at, room)))
+            raw.realloc(block.at, size)
+        };
+        Ok(at.map(|at| Block { at: at.as_ptr(), ..block }))
     }
 
     /// `PyMem_RawFree`, `PyMem_Free` or `PyObject_Free`; `None` is NULL.
@@ -179,19 +160,19 @@ impl Thread {
     }
 
     fn release_block(&self, domain: Domain, block: Block) -> Result<(), Rule> {
-        let here = self.may_use_block(domain, block)?;
-        if self.is_taken_from_another(here, block) {
-            return Ok(());
+        match self.may_use_block(domain, block)? {
+            //= specs/rules/mem.md#mem-16
+            //# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter
+            //# and of the runtime since.
+            Place::Raw => {
+                let freed = self.inner().raw.lock().free(block.at);
+                // Another thread may have freed it since it was looked for.
+                freed.then_some(()).ok_or(Rule::Mem6)?;
+            }
+            Place::Here(here, lent) => self.at_home(here, |home| home.free(lent)),
+            Place::Elsewhere => {}
         }
-        //= specs/rules/mem.md#mem-16
-        //# A block of the raw domain MAY be freed by any thread, whatever became of the interpreter and
-        //# of the runtime since.
-        let freed = match here {
-            None => self.inner().raw.lock().free(block.at),
-            // SAFETY: who frees it does not use it any more.
-            Some(here) => self.at_home(here, |home| unsafe { home.heap().free_checked(block.at) }.is_ok()),
-        };
-        if freed { Ok(()) } else { Err(Rule::Mem6) }
+        Ok(())
     }
 
     /// Is there no memory, for the caller says so or it was asked to run out?
@@ -210,37 +191,35 @@ impl Thread {
         }
     }
 
-    /// Where this thread may free a block, or give it another size.
-    fn may_use_block(&self, domain: Domain, block: Block) -> Result<Option<Here>, Rule> {
+    /// Where the block lies that this thread may free, or give another size.
+    fn may_use_block(&self, domain: Domain, block: Block) -> Result<Place, Rule> {
         let here = self.may_allocate(domain)?;
         //= specs/rules/mem.md#mem-6
         //# A block MUST NOT be used after it was freed, or after the end of its heap.
-        if !self.is_live(block) {
-            return Err(Rule::Mem6);
-        }
+        let place = self.place(block).ok_or(Rule::Mem6)?;
         //= specs/rules/mem.md#mem-5
         //# A block MUST be freed, or reallocated, in the domain that it was allocated in.
-        if block.domain != domain {
+        let of = if let Place::Here(_, lent) = place { lent.domain } else { block.domain };
+        if of != domain {
             return Err(Rule::Mem5);
         }
         //= specs/rules/mem.md#mem-4
         //# A block MUST be freed, or reallocated, where its heap is that of the current interpreter.
-        let foreign = here.is_some() && here.map(|here| here.owner) != block.owner;
-        if foreign && !self.seeded(Seeded::FreeGoesToSelected) { Err(Rule::Mem4) } else { Ok(here) }
+        let foreign = here.is_some() && matches!(place, Place::Elsewhere);
+        if foreign && !self.seeded(Seeded::FreeGoesToSelected) { Err(Rule::Mem4) } else { Ok(place) }
     }
 
-    /// A mistake let a block of another heap pass, which is left alone.
-    fn is_taken_from_another(&self, here: Option<Here>, block: Block) -> bool {
-        here.is_some_and(|here| Some(here.owner) != block.owner)
-    }
-
-    /// Does this block live? One of a heap that this thread must not look into does if that heap
-    /// has not ended.
-    fn is_live(&self, block: Block) -> bool {
-        let Some(owner) = block.owner else { return self.inner().raw.lock().holds(block.at) };
+    /// Where this block lies, if it lives. One of a heap that this thread must not look into does if
+    /// that heap has not ended.
+    fn place(&self, block: Block) -> Option<Place> {
+        let Some(owner) = block.owner else {
+            return self.inner().raw.lock().holds(block.at).then_some(Place::Raw);
+        };
         match self.here() {
-            Some(here) if here.owner == owner => self.at_home(here, |home| home.holds(block.at)),
-            Some(_) | None => owner.listed(),
+            Some(here) if here.owner == owner => {
+                self.at_home(here, |home| home.block(block.at)).map(|lent| Place::Here(here, lent))
+            }
+            Some(_) | None => owner.listed().then_some(Place::Elsewhere),
         }
     }
 

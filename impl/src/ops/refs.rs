@@ -58,13 +58,7 @@ impl Thread {
         if self.has_no_memory(fails) {
             return Ok(None);
         }
-        let header = self.at_home(here, |home| {
-            let block = home.heap().malloc(kind.size()).ok()?;
-            home.count_object(kind);
-            // SAFETY: the block is new, and as large as the kind says.
-            Some(unsafe { Header::begin(block, kind) })
-        });
-        let Some(header) = header else { return Ok(None) };
+        let Some(header) = self.at_home(here, |home| home.make_object(kind)) else { return Ok(None) };
         // SAFETY: the object is of the kind of a `T`, and has no value yet.
         unsafe { Header::value(header).cast::<T>().write(value) };
         self.total(here, 1);
@@ -224,12 +218,10 @@ impl Thread {
         if owner != here.owner {
             return Err(if owner.listed() { Rule::Ref3 } else { Rule::Ref2 });
         }
-        if !self.at_home(here, |home| home.holds(header.as_ptr().cast())) {
-            return Err(Rule::Ref2);
-        }
-        // SAFETY: a live block of a pool of this heap is as large as a header at least, and this
-        // thread holds its GIL; each value of the bytes is one of a header.
+        let header = self.at_home(here, |home| home.object(header.as_ptr().cast())).ok_or(Rule::Ref2)?;
+        // SAFETY: an object lies there, in a heap whose GIL this thread holds.
         let header_here = unsafe { header.as_ref() };
+        // One whose value is being dropped has no kind any more.
         header_here.kind().ok_or(Rule::Ref2)?;
         Ok(Used { here, header: header_here, block: Some(header) })
     }
@@ -281,12 +273,7 @@ impl Thread {
         if self.here().is_none_or(|now| now.owner != here.owner) {
             return;
         }
-        self.at_home(here, |home| {
-            if let Some(kind) = kind {
-                home.uncount_object(kind);
-            }
-            // SAFETY: as above. It is no block any more only if it was taken from elsewhere.
-            let _ = unsafe { home.heap().free_checked(object.as_ptr().cast()) };
-        });
+        // SAFETY: as above.
+        self.at_home(here, |home| unsafe { home.free_object(object, kind) });
     }
 }

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "trace")]
 pub(crate) use std::sync::atomic::AtomicBool;
-pub(crate) use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{
+    AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(feature = "trace")]
 pub(crate) use std::sync::{Mutex, MutexGuard};

@@ -1,6 +1,9 @@
 //! What several tests share.
 #![allow(dead_code)]
 
+#[cfg(unix)]
+pub mod child;
+pub mod memory;
 pub mod pending;
 
 use cloister::{Interp, Runtime, Settings, Thread, Tstate};
