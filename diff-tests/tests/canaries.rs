@@ -87,6 +87,7 @@ found! {
     large_blocks_are_counted_twice: CountsLargeTwice;
     a_reallocation_leaves_the_old_block: ReallocForgetsToFree;
     what_was_left_is_forgotten_with_the_runtime: LeaksNotCarried;
+    blocks_are_counted_beside_who_has_the_gil: CountsBesideOthers;
     an_immortal_object_is_counted_in: ImmortalIsWritten;
     a_count_that_overflows_is_near_the_edge: OverflowNotSticky;
     an_object_goes_with_its_last_reference_but_one: DeallocAtOne;

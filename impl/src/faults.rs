@@ -161,6 +161,8 @@ seeded! {
     ReallocForgetsToFree breaks Mem9;
     /// What earlier lives of the runtime left is forgotten.
     LeaksNotCarried breaks Mem12;
+    /// Blocks and references are counted while another thread holds the GIL.
+    CountsBesideOthers breaks Mem15;
     /// An aware client changes the count of an immortal object.
     ImmortalIsWritten breaks Ref6;
     /// A count that has come near an end of the immortal half is left there.

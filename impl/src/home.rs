@@ -19,6 +19,7 @@
 //! then. If not, the heap is whole, and is closed like any other. If so, it is given up: how many
 //! blocks there were is told by the tally, and no pointer that lies in the home is followed.
 
+mod alone;
 mod counted;
 mod given;
 mod inside;
@@ -27,6 +28,7 @@ mod left;
 mod raw;
 mod tally;
 
+use alone::{Alone, Door};
 pub(crate) use given::Lent;
 pub(crate) use inside::Inside;
 pub use left::Left;
@@ -91,7 +93,10 @@ impl fmt::Debug for Block {
 
 /// The memory of an interpreter.
 #[derive(Default)]
-pub(crate) struct Home(UnsafeCell<Inside>);
+pub(crate) struct Home {
+    inside: UnsafeCell<Inside>,
+    door: Door,
+}
 
 // SAFETY: what is inside is reached through `inside` alone, by one thread at a time.
 unsafe impl Sync for Home {}
@@ -104,7 +109,13 @@ impl Home {
     #[inline]
     pub(crate) unsafe fn inside(&self) -> &mut Inside {
         // SAFETY: as this function's.
-        unsafe { &mut *self.0.get() }
+        unsafe { &mut *self.inside.get() }
+    }
+
+    /// Says, where that is checked, that this thread is in until it drops this.
+    #[inline]
+    pub(crate) fn alone(&self) -> Alone<'_> {
+        self.door.enter()
     }
 }
 
@@ -144,6 +155,7 @@ impl Thread {
     //# A heap MUST be used by one thread at a time.
     #[inline]
     pub(crate) fn at_home<R>(&self, here: Here, work: impl FnOnce(&mut Inside) -> R) -> R {
+        let _alone = here.owner.slot.home.alone();
         // SAFETY: this thread holds the GIL of its current thread state, which guards that heap.
         work(unsafe { here.owner.slot.home.inside() })
     }
@@ -162,6 +174,10 @@ impl Thread {
     /// will work in it any more.
     pub(crate) fn close_home(&self, interp: Interp) {
         // SAFETY: as above. Who counts finds that the GIL is held.
-        unsafe { interp.slot.home.inside() }.close();
+        let inside = unsafe { interp.slot.home.inside() };
+        if inside.has_heap() {
+            let _alone = interp.slot.home.alone();
+            inside.close();
+        }
     }
 }

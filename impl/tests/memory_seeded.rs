@@ -6,7 +6,7 @@ mod common;
 use cloister::Object;
 use cloister::count::IMMORTAL;
 use cloister::faults::Seeded;
-use cloister_specs::{Client, Domain, InterpreterConfig};
+use cloister_specs::{Client, Domain, InterpreterConfig, Rule};
 use common::World;
 
 fn seeded(fault: Seeded) -> World {
@@ -52,6 +52,27 @@ fn what_earlier_lives_left_can_be_forgotten() {
     w.thread.finalize().unwrap();
     w.thread.initialize().unwrap();
     assert_eq!(w.thread.global_allocated_blocks().unwrap(), 0);
+}
+
+#[test]
+fn blocks_can_be_counted_beside_who_has_the_gil() {
+    let w = seeded(Seeded::CountsBesideOthers);
+    let (interp, _) = w.isolated();
+    w.thread.malloc(Domain::Obj, 32, false).unwrap();
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let other = w.runtime.attach().unwrap();
+            let tstate = other.thread_state_new(w.main).unwrap().unwrap();
+            other.thread_state_bind(tstate).unwrap();
+            other.restore_thread(tstate).unwrap();
+            let counted = other.allocated_blocks(interp);
+            w.runtime.seed(None);
+            let refused = other.allocated_blocks(interp).map_err(|refusal| refusal.rule);
+            other.save_thread().unwrap();
+            (counted.unwrap(), refused)
+        });
+        assert_eq!(beside.join().unwrap(), (1, Err(Rule::Mem15)));
+    });
 }
 
 #[test]

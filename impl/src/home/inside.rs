@@ -38,6 +38,12 @@ impl Inside {
         Counted { heap, tally: &self.tally, kinds: &mut self.kinds, given: &mut self.given }
     }
 
+    /// Has its heap begun, and not ended?
+    #[inline]
+    pub(crate) fn has_heap(&self) -> bool {
+        self.heap.is_some()
+    }
+
     /// How many blocks live, or were left; `twice`: the large ones are counted twice.
     //= specs/rules/mem.md#mem-9
     //# The blocks of an interpreter MUST be counted as those that came from its heap and were not
@@ -82,7 +88,7 @@ impl Inside {
     //# The end of a heap MUST leave no arena behind.
     #[inline]
     pub(crate) fn close(&mut self) {
-        if self.heap.is_some() {
+        if self.has_heap() {
             self.end_heap();
         }
     }

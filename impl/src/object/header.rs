@@ -82,7 +82,7 @@ const _: () = assert!(Kind::PLAIN.size == size_of::<Header>());
 
 impl Header {
     pub(crate) fn layout() -> Layout {
-        layout!("header of an object", Header { count, tag, kind })
+        layout!("header of an object", Header { count, kind })
     }
 
     /// That of an object with one reference, which no call knows of.
