@@ -114,6 +114,14 @@ impl Inside {
         })
     }
 
+    /// Gives the block so many bytes where it is: it stays.
+    pub(crate) fn keep(&mut self, lent: Lent, size: usize) {
+        // SAFETY: it was given out by this heap and not taken back, and who reallocates it does not
+        // use it.
+        let kept = unsafe { self.heap().heap.realloc(lent.at.as_ptr(), size) };
+        debug_assert_eq!(kept, Ok(lent.at), "the heap says as well that it stays");
+    }
+
     /// The block with so many bytes, and maybe in another place; `None`: there is no memory for it,
     /// and it is as it was. `forgets`: one of a pool is not freed when it moves.
     pub(crate) fn realloc(&mut self, lent: Lent, size: usize, forgets: bool) -> Option<NonNull<u8>> {

@@ -123,7 +123,8 @@ impl Thread {
         };
         // A name that is old may say otherwise.
         let block = Block { domain, ..block };
-        if lent.is_some_and(|(_, lent)| lent.stays(size)) {
+        if let Some((here, lent)) = lent.filter(|(_, lent)| lent.stays(size)) {
+            self.at_home(here, |home| home.keep(lent, size));
             return Ok(Some(block));
         }
         //= specs/rules/mem.md#mem-13
