@@ -1,6 +1,7 @@
 //! `cloister bench`: what it tells and writes. Never how fast anything is.
 
-use cloister_diff_tests::bench::{Effort, Python};
+use cloister_diff_tests::bench::{BEGIN, END, Effort, Python, all, named};
+use cloister_diff_tests::citations::project_root;
 use cloister_diff_tests::cli::args::BenchArgs;
 use cloister_diff_tests::cli::{Context, Exit, bench};
 use cloister_diff_tests::progress::{Interrupt, Progress};
@@ -11,7 +12,7 @@ use std::process::Command;
 fn measured(peer: Result<Python, String>, interrupt: Interrupt) -> (Exit, String, Vec<Value>) {
     let folder = tempfile::TempDir::new().unwrap();
     let json = folder.path().join("bench.json");
-    let args = BenchArgs { json: Some(json.clone()) };
+    let args = BenchArgs { work: None, markdown: false, json: Some(json.clone()) };
     let progress = Progress::new(interrupt);
     let mut out = Vec::new();
     let mut context = Context { out: &mut out, progress: &progress };
@@ -65,9 +66,65 @@ fn an_interrupt_leaves_what_was_measured() {
     assert_shape(&rows);
 }
 
+/// How fast anything is differs; what was measured does not.
+#[test]
+fn the_readme_tells_of_every_work() {
+    let path = project_root().unwrap().join("README.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once(BEGIN).expect("the README has a place for the works");
+    let (section, _) = rest.split_once(END).expect("and that place ends");
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    let mut told = rows.iter();
+    for set_up in all(None) {
+        let work = match set_up() {
+            Ok(work) => work,
+            Err(error) => panic!("{error}"),
+        };
+        let row = told.next().unwrap_or_else(|| panic!("nothing is told of {}", work.name));
+        assert!(row.starts_with(&named(work.name, work.unit)), "{row}\nshould be of {}", work.name);
+        if let Some(target) = work.target {
+            assert!(row.contains(&format!(" | {} | ", target.told(work.unit))), "{row}");
+        }
+        assert_eq!(row.matches(" | ").count(), 8, "{row}");
+    }
+    assert_eq!(told.next(), None);
+}
+
+#[test]
+fn only_some_works_are_measured_if_so_asked() {
+    let args = |work: &str| BenchArgs { work: Some(work.into()), markdown: false, json: None };
+    let progress = Progress::new(Interrupt::default());
+    let mut out = Vec::new();
+    let mut context = Context { out: &mut out, progress: &progress };
+    let peer = || Err("not asked for".to_string());
+    bench::run_with(&args("IMMORTAL"), &Effort::NONE, peer(), &mut context).unwrap();
+    let error = bench::run_with(&args("coffee"), &Effort::NONE, peer(), &mut context).unwrap_err();
+    assert!(
+        error.to_string().starts_with("no work has `coffee` in its name; there are: read the"),
+        "{error}"
+    );
+    let told = String::from_utf8(out).unwrap();
+    assert!(told.contains("incref + decref, immortal, ns") && !told.contains(", mortal"), "{told}");
+}
+
+#[test]
+fn what_was_measured_is_markdown_for_the_readme() {
+    let args = BenchArgs { work: None, markdown: true, json: None };
+    let progress = Progress::new(Interrupt::default());
+    let mut out = Vec::new();
+    let mut context = Context { out: &mut out, progress: &progress };
+    bench::run_with(&args, &Effort::NONE, Err("not asked for".into()), &mut context).unwrap();
+    let told = String::from_utf8(out).unwrap();
+    assert!(told.starts_with(BEGIN) && told.ends_with(END), "{told}");
+    let rows = told.lines().filter(|line| line.starts_with("| "));
+    let columns: Vec<_> = rows.map(|row| row.matches('|').count()).collect();
+    assert_eq!(columns, [10; 28], "{told}");
+}
+
 #[test]
 fn wrong_arguments_are_refused() {
-    for wrong in [["bench", "--json"].as_slice(), &["bench", "fast"], &["bench", "--rounds", "3"]] {
+    let two = ["bench", "pair", "--markdown"];
+    for wrong in [["bench", "--json"].as_slice(), &two, &["bench", "--rounds", "3"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_cloister")).args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(output.stdout.is_empty());

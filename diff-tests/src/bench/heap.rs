@@ -211,6 +211,7 @@ impl<A: Allocator> Blocks<A> {
         }
     }
 
+    #[inline(always)]
     fn replace(&mut self, at: usize, size: usize) -> Result<(), BenchError> {
         let new = allocated(&mut self.of, size)?;
         let (block, of_size) = std::mem::replace(&mut self.live[at], (new, size));
@@ -248,7 +249,7 @@ pub fn replace(peer: Option<&Python>) -> Result<Work<'_>, BenchError> {
             })
         }))
     }
-    Ok(work("replace among 4,096 blocks", 0.9, contenders!(peer, replaced)))
+    Ok(Work { stretch: 10, ..work("replace among 4,096 blocks", 0.9, contenders!(peer, replaced)) })
 }
 
 /// Many blocks of one size, then all of them freed, in the order in which they came.

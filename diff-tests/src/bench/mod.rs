@@ -42,6 +42,7 @@ mod harness;
 mod heap;
 mod libpython;
 mod life;
+mod markdown;
 mod object;
 mod pending;
 mod seats;
@@ -49,6 +50,7 @@ mod works;
 
 pub use harness::{Effort, Measured, measure};
 pub use libpython::Python;
+pub use markdown::{BEGIN, END, markdown, named};
 pub use works::all;
 
 use crate::subject::SubjectError;
@@ -137,6 +139,9 @@ pub enum BenchError {
     /// A creation failed that should not.
     #[error("bench: an interpreter cannot be created: {0}")]
     Creation(#[from] CreateError),
+    /// This machine does not tell what is to be measured.
+    #[error("not measured here: {0}")]
+    NotHere(&'static str),
     /// Memory ran out.
     #[error("bench: memory ran out")]
     NoMemory,

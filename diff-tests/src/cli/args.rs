@@ -151,6 +151,12 @@ pub struct RulesArgs {
 /// `cloister bench`
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
+    /// Only the works whose name has this in it.
+    #[arg(value_name = "WORK")]
+    pub work: Option<String>,
+    /// As the section of the README.
+    #[arg(long, conflicts_with = "work")]
+    pub markdown: bool,
     /// Write the result to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

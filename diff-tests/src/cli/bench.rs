@@ -2,7 +2,7 @@
 
 use super::args::BenchArgs;
 use super::{CliError, Context, Exit, write_json};
-use crate::bench::{self, BenchError, CLOISTER, Effort, Measured, Python, Short};
+use crate::bench::{self, BenchError, CLOISTER, Effort, Measured, Python, Short, markdown};
 use crate::table::Table;
 use std::time::Instant;
 
@@ -21,12 +21,17 @@ pub fn run_with(
     peer: Result<Python, String>,
     context: &mut Context<'_>,
 ) -> Result<Exit, CliError> {
-    if let Err(reason) = &peer {
+    if let (Err(reason), false) = (&peer, args.markdown) {
         writeln!(context.out, "CPython: {reason}\n")?;
         context.out.flush()?;
     }
-    let measured = measure(effort, peer.as_ref().ok(), context)?;
-    write!(context.out, "{}", table(&measured))?;
+    let measured = measure(args.work.as_deref(), effort, peer.as_ref().ok(), context)?;
+    if args.markdown && !context.progress.interrupted() {
+        let python = peer.as_ref().ok().map(Python::name);
+        write!(context.out, "{}", markdown(&measured, python))?;
+    } else {
+        write!(context.out, "{}", table(&measured))?;
+    }
     if let Some(path) = &args.json {
         write_json(path, &measured)?;
     }
@@ -34,6 +39,7 @@ pub fn run_with(
 }
 
 fn measure(
+    wanted: Option<&str>,
     effort: &Effort,
     peer: Option<&Python>,
     context: &mut Context<'_>,
@@ -42,21 +48,36 @@ fn measure(
     let mut left = works.len() as u32;
     let stage = context.progress.stage("works measured", Some(left.into()));
     let begun = Instant::now();
-    let mut measured = Vec::new();
+    let (mut measured, mut others) = (Vec::new(), Vec::new());
     for set_up in works {
         let limit = effort.limit.saturating_sub(begun.elapsed()) / left;
-        let one = set_up()
-            .and_then(|work| bench::measure(work, effort, limit, &mut || !context.progress.interrupted()));
-        measured.push(one.map_err(explained)?);
         left -= 1;
+        match set_up() {
+            Ok(work) if !is_wanted(work.name, wanted) => others.push(work.name),
+            Ok(work) => {
+                let one = bench::measure(work, effort, limit, &mut || !context.progress.interrupted());
+                measured.push(one.map_err(explained)?);
+            }
+            Err(BenchError::NotHere(why)) => writeln!(context.out, "a work is not measured here: {why}")?,
+            Err(error) => return Err(explained(error)),
+        }
         if !stage.advance(1) {
             break;
         }
+    }
+    if let (true, Some(wanted)) = (measured.is_empty(), wanted) {
+        let there_are = others.join("; ");
+        return Err(CliError::Usage(format!("no work has `{wanted}` in its name; there are: {there_are}")));
     }
     let judged: Vec<bool> = measured.iter().filter_map(|m| m.met).collect();
     let met = judged.iter().filter(|met| **met).count();
     stage.finish(&format!("{met} of {} targets met", judged.len()));
     Ok(measured)
+}
+
+/// Has the name of the work this in it, whatever the case of its letters?
+fn is_wanted(name: &str, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| name.to_lowercase().contains(&wanted.to_lowercase()))
 }
 
 fn explained(error: BenchError) -> CliError {

@@ -30,16 +30,17 @@ struct Shape {
 /// When many blocks have been replaced at random.
 pub fn after_replacing<'a>() -> Result<Work<'a>, BenchError> {
     let shape = Shape { blocks: 4_096, replaced: 1 << 17, one_in: 1 };
-    Ok(work("memory for a live byte, 4,096 blocks replaced", shape))
+    work("memory for a live byte, 4,096 blocks replaced", shape)
 }
 
 /// When most of many blocks are gone.
 pub fn left_over<'a>() -> Result<Work<'a>, BenchError> {
     let shape = Shape { blocks: 65_536, replaced: 0, one_in: 4 };
-    Ok(work("memory for a live byte, a quarter of 65,536 left", shape))
+    work("memory for a live byte, a quarter of 65,536 left", shape)
 }
 
-fn work<'a>(name: &'static str, shape: Shape) -> Work<'a> {
+fn work<'a>(name: &'static str, shape: Shape) -> Result<Work<'a>, BenchError> {
+    anonymous().map_err(|_| BenchError::NotHere("/proc/self/smaps_rollup tells no anonymous pages"))?;
     let contenders = vec![
         contender(CLOISTER, Ours(Heap::new()), shape),
         #[cfg(feature = "peers")]
@@ -49,7 +50,7 @@ fn work<'a>(name: &'static str, shape: Shape) -> Work<'a> {
         #[cfg(feature = "peers")]
         contender("jemalloc", peers::Jemalloc, shape),
     ];
-    Work { name, unit: "bytes", target: None, stretch: 1, contenders }
+    Ok(Work { name, unit: "bytes", target: None, stretch: 1, contenders })
 }
 
 /// The longest that a process may take, in seconds: it is ended then, and the bench fails.
