@@ -32,7 +32,7 @@ fn losses(report: &Value) -> Vec<&str> {
 }
 
 /// How much of each kind a sample has to see at least, in interpreters of either kind.
-const FLOORS: [(Count, u64); 23] = [
+const FLOORS: [(Count, u64); 27] = [
     (Count::Created, 50_000),
     (Count::Ended, 50_000),
     (Count::Injected, 20_000),
@@ -54,6 +54,10 @@ const FLOORS: [(Count, u64); 23] = [
     (Count::StartedAtEnd, 100),
     (Count::LastRef, 1_000),
     (Count::Destroyed, 500),
+    (Count::Allocated, 20_000),
+    (Count::Freed, 10_000),
+    (Count::Objects, 20_000),
+    (Count::References, 20_000),
     (Count::HandOvers, 20_000),
     (Count::OnRequest, 1),
 ];
@@ -132,6 +136,7 @@ found! {
     a_runtime_that_is_not_ended_is_found: Runtime => [
         "slots of interpreters are used", "slots of thread states are used",
     ], ["the pool of interpreters has grown", "the pool of thread states has grown", "the pool of threads has grown"];
+    a_block_that_is_not_freed_is_found: Block => ["MEM-12: "], [];
     memory_that_is_not_freed_is_found: Memory => ["resident memory has grown from "], [];
 }
 

@@ -147,7 +147,7 @@ impl<'a> Course<'a> {
         if got == expected { Ok(()) } else { Err(Loss::Id { got, expected }) }
     }
 
-    /// Runs what is pending in the main interpreter and for the main thread.
+    /// Runs what is pending in the main interpreter and for the main thread, and counts memory.
     fn run_calls(&self) -> Result<(), Loss> {
         let lost = |call| move |refusal: Refusal| Loss::of(call, refusal.into());
         let restored = self.thread.restore_thread(self.first);
@@ -158,7 +158,26 @@ impl<'a> Course<'a> {
                 break;
             }
         }
+        let counted = self.count_memory();
         self.thread.save_thread().map_err(lost(OpKind::SaveThread))?;
+        counted
+    }
+
+    /// Counts all blocks and all references; nobody else holds a GIL.
+    fn count_memory(&self) -> Result<(), Loss> {
+        let lost = |call| move |refusal: Refusal| Loss::of(call, refusal.into());
+        let blocks = self.thread.global_allocated_blocks().map_err(lost(OpKind::GlobalAllocatedBlocks))?;
+        let refs = self.thread.global_ref_total().map_err(lost(OpKind::GlobalRefTotal))?;
+        let (live, taken) = {
+            let holdings = &self.shared.ledger().holdings;
+            (holdings.live, holdings.refs)
+        };
+        if blocks != live {
+            return Err(Loss::Blocks { counted: blocks, expected: live });
+        }
+        if refs != taken {
+            return Err(Loss::References { counted: refs, expected: taken });
+        }
         Ok(())
     }
 

@@ -15,14 +15,23 @@ pub enum Forget {
     Call,
     /// A runtime is started and never ended.
     Runtime,
+    /// A block is struck out of the ledger, and not freed.
+    Block,
     /// With every interpreter some memory is not freed.
     Memory,
 }
 
 impl Forget {
     /// All of them.
-    pub const ALL: [Forget; 6] =
-        [Forget::Tstate, Forget::Interp, Forget::Gil, Forget::Call, Forget::Runtime, Forget::Memory];
+    pub const ALL: [Forget; 7] = [
+        Forget::Tstate,
+        Forget::Interp,
+        Forget::Gil,
+        Forget::Call,
+        Forget::Runtime,
+        Forget::Block,
+        Forget::Memory,
+    ];
 }
 
 /// Memory that nobody frees, every page of it touched.

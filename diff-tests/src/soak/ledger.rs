@@ -1,6 +1,7 @@
 //! What there has to be, by what the calls of all threads answered.
 
 use super::calls::Calls;
+use super::holdings::Holdings;
 use cloister::{Interp, Serial, Tstate};
 use cloister_specs::{GilKind, InterpreterConfig};
 use std::sync::Arc;
@@ -97,6 +98,7 @@ pub(super) struct Ledger {
     pub main_calls: Arc<Calls>,
     /// How many interpreters were given an id.
     pub ids: i64,
+    pub holdings: Holdings,
 }
 
 impl Ledger {
@@ -127,6 +129,7 @@ impl Ledger {
         if let Some(place) = self.interps.iter().position(|known| known.interp == interp) {
             let known = self.interps.swap_remove(place);
             self.ended.push((known.id, known.calls));
+            self.holdings.heap_ended(interp);
         }
     }
 

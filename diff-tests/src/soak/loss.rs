@@ -120,6 +120,30 @@ pub enum Loss {
         /// The interpreter whose ring it is; none: the main thread.
         id: Option<i64>,
     },
+    /// Blocks are counted that nobody has, or not counted though somebody has them.
+    #[error("{counted} blocks are counted, but there are {expected}")]
+    Blocks {
+        /// What the runtime counts.
+        counted: i64,
+        /// What was made and not freed.
+        expected: i64,
+    },
+    /// References are counted that nobody has, or not counted though somebody has them.
+    #[error("{counted} references are counted, but there are {expected}")]
+    References {
+        /// What the runtime counts.
+        counted: i64,
+        /// What was taken and not given back.
+        expected: i64,
+    },
+    /// An object has not the count that its references make.
+    #[error("an object has a count of {counted}, but {expected} references")]
+    RefCount {
+        /// What the call answered.
+        counted: u32,
+        /// How many references were taken and not given back.
+        expected: u32,
+    },
     /// A slot was made though all that are needed were there.
     #[error("the pool of {pool} has grown from {before} to {after} slots")]
     PoolGrew {
@@ -224,6 +248,9 @@ impl Loss {
             Loss::Creation { .. } => Rule::Life3,
             Loss::Astray { call: OpKind::NewInterpreterFromConfig } => Rule::Life2,
             Loss::Astray { .. } => Rule::Tls20,
+            Loss::Blocks { .. } => Rule::Mem12,
+            Loss::References { .. } => Rule::Ref11,
+            Loss::RefCount { .. } => Rule::Ref5,
             Loss::Stuck { .. } => Rule::Gil11,
             Loss::Threads { .. }
             | Loss::Id { .. }

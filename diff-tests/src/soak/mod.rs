@@ -6,7 +6,8 @@
 //! anybody's interpreters, and binds, enters, polls, leaves, clears and deletes them; it ends
 //! its interpreters, from within and from outside, by the last reference to their id too. It takes
 //! interpreters up with Ensure and lets go with Release, adds pending calls to anybody's, starts
-//! threads and lets ends wait for them, and now and then leaves the runtime and comes back. What a thread knows is
+//! threads and lets ends wait for them, and now and then leaves the runtime and comes back. Where it is it
+//! allocates and frees blocks, makes objects and counts references. What a thread knows is
 //! often out of date, so calls are refused: every refusal has to name a rule that explains it.
 //! Some calls are wrong on purpose, and have to be refused.
 //!
@@ -14,7 +15,8 @@
 //! ended it takes it out, after the call. A *checkpoint* ends each *round*: all threads
 //! come to a gate without a GIL, the pending calls of main are run, some take one and *stand* there with it, and the ledger is
 //! compared with what the runtime lists (see `accounts`). Every pending call that was accepted has to
-//! be run or queued; those of an interpreter that has ended, all run. The sizes of the slot pools and the
+//! be run or queued; those of an interpreter that has ended, all run. All blocks and references are
+//! counted while nobody holds a GIL, those that ended interpreters have left among them. The sizes of the slot pools and the
 //! resident memory are looked at as well.
 //!
 //! - Round 0 *fills*: every thread makes as much as it is ever allowed to have at once, so
@@ -30,6 +32,7 @@ mod calls;
 mod course;
 mod forget;
 mod gate;
+mod holdings;
 mod ledger;
 mod loss;
 mod memory;

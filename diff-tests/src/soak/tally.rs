@@ -64,6 +64,14 @@ counts! {
     LastRef: "ends by the last reference";
     /// Interpreters that were destroyed from outside.
     Destroyed: "ends by destroy";
+    /// Blocks that were allocated.
+    Allocated: "blocks allocated";
+    /// Blocks that were freed.
+    Freed: "blocks freed";
+    /// Objects that were made.
+    Objects: "objects made";
+    /// References that were taken, or given back.
+    References: "references taken or given back";
     /// A GIL that was held by another thread before.
     HandOvers: "hand-overs between threads";
     /// Of them, by a poll that saw a request.

@@ -2,6 +2,7 @@
 
 mod ids;
 mod leaving;
+mod memory;
 mod others;
 mod steps;
 mod wrong;

@@ -33,7 +33,7 @@ fn config_of(kind: GilKind) -> InterpreterConfig {
 
 impl Worker {
     pub(super) fn step(&mut self, thread: &Thread) -> Fine {
-        match self.rng.u32(..40) {
+        match self.rng.u32(..46) {
             0..2 => {
                 let kind = if self.rng.bool() { GilKind::Own } else { GilKind::Shared };
                 if self.shared.affords(self.me, 1, 1 + RESERVE) { self.create(thread, kind) } else { Ok(()) }
@@ -52,7 +52,8 @@ impl Worker {
             36..37 => self.delete_current(thread),
             37..38 => self.start_seldom(thread),
             38..39 => self.end_from_outside(thread),
-            _ => self.err(thread),
+            39..40 => self.err(thread),
+            _ => self.use_memory(thread),
         }
     }
 
