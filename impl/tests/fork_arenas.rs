@@ -7,16 +7,9 @@ mod common;
 use cloister_specs::{Domain, InterpreterConfig};
 use common::World;
 use common::child::in_a_child;
+use common::memory::mapped;
 use std::sync::mpsc::channel;
 use std::thread;
-
-/// How many bytes of address space this process has.
-fn mapped() -> usize {
-    let told = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = told.split(' ').next().unwrap().parse().unwrap();
-    // SAFETY: asks for a number.
-    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
-}
 
 //= specs/rules/mem.md#mem-11
 //= type=test

@@ -6,15 +6,7 @@ mod common;
 
 use cloister_specs::{Domain, InterpreterConfig};
 use common::World;
-use common::memory::SHARED;
-
-/// How many bytes of address space this process has.
-fn mapped() -> usize {
-    let told = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = told.split(' ').next().unwrap().parse().unwrap();
-    // SAFETY: asks for a number.
-    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
-}
+use common::memory::{SHARED, mapped};
 
 //= specs/rules/mem.md#mem-11
 //= type=test

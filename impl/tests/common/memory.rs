@@ -49,3 +49,12 @@ pub fn has(block: Block, size: usize, stamp: u8) -> bool {
 pub fn again<T: Copy>(at: usize, addr: impl Fn(T) -> usize, make: impl Fn() -> T) -> T {
     (0..100_000).map(|_| make()).find(|new| addr(*new) == at).unwrap()
 }
+
+/// How many bytes of address space this process has.
+#[cfg(target_os = "linux")]
+pub fn mapped() -> usize {
+    let told = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = told.split(' ').next().unwrap().parse().unwrap();
+    // SAFETY: asks for a number.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+}
