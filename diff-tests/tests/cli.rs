@@ -59,6 +59,34 @@ fn wrong_use_is_told_in_a_sentence_and_is_2() {
 }
 
 #[test]
+fn a_design_is_judged_by_one_rule_if_so_asked() {
+    let asked = |words: &[&str]| {
+        let all = ["designs"]
+            .iter()
+            .chain(words)
+            .chain(&["--gil", "own", "--grain", "merged", "--bounds", "2/2/2"]);
+        cloister(&all.copied().collect::<Vec<_>>())
+    };
+    for (words, rule) in [
+        (["cross-refs=accepted"].as_slice(), "REF-12"),
+        (&["cross-refs=accepted", "--only", "ref-5"], "REF-5"),
+    ] {
+        let output = asked(words);
+        let told = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("\n{rule} is broken: ")), "{told}");
+    }
+    let atomic =
+        cloister(&["designs", "cross-refs=accepted", "--only", "REF-5", "--gil", "own", "--bounds", "2/2/2"]);
+    assert_eq!(atomic.status.code(), Some(0));
+    assert!(text(&atomic.stdout).contains("\nREF-5 holds in all "), "{}", text(&atomic.stdout));
+    let output = asked(&["cross-refs=accepted", "--only", "REF-99"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no rule `REF-99`"));
+    assert_eq!(cloister(&["designs", "--only", "REF-5"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_libpython_that_is_none_is_told_before_the_work_begins() {
     for words in [["lockstep"].as_slice(), &["check"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cloister"));

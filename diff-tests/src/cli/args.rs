@@ -52,6 +52,9 @@ pub struct DesignsArgs {
     /// At most so many threads, interpreters and thread states.
     #[arg(long, value_name = "T/I/S", value_parser = bounds, default_value = "2/2/3")]
     pub bounds: Bounds,
+    /// Judge by this rule alone: runs go on after they broke another one.
+    #[arg(long, value_name = "RULE", requires = "words")]
+    pub only: Option<String>,
     /// Print the tables of the README.
     #[arg(long, conflicts_with = "words")]
     pub markdown: bool,

@@ -2,6 +2,7 @@
 
 use super::args::DesignsArgs;
 use super::check::{design_report, judge_with_progress};
+use super::rules::by_id;
 use super::{CliError, Context, Exit, write_json};
 use crate::designs::GilMode;
 use crate::designs::declared::Declared;
@@ -59,11 +60,14 @@ fn one(args: &DesignsArgs, context: &mut Context<'_>) -> Result<Exit, CliError> 
     let design = parse(&args.words)?;
     let whole = Scope::whole("asked for", design, args.grain, args.bounds);
     let knobs = apart(&design, &Design::CLOISTER);
-    let scope = showing(Scope { configs: configs(args.gil), ..whole }, &knobs);
+    let only = args.only.as_deref().map(by_id).transpose()?;
+    let scope = Scope { only, ..showing(Scope { configs: configs(args.gil), ..whole }, &knobs) };
+    // Runs that go on after they broke a rule have nothing to be compared with.
+    let base = if only.is_none() { Some(&Design::CLOISTER) } else { None };
     let watch = Watch { stop: context.progress.flag(), progress: None };
     let bar = context.progress.stage(design.to_string(), None);
     let workers = available_parallelism().map_or(1, usize::from);
-    let verdict = judge(&scope, Some(&Design::CLOISTER), workers, BUDGET, &watch);
+    let verdict = judge(&scope, base, workers, BUDGET, &watch);
     bar.finish(verdict.text());
     if context.progress.interrupted() {
         return Ok(Exit::Interrupted);
@@ -82,6 +86,7 @@ fn tell(scope: &Scope, verdict: &Verdict, context: &mut Context<'_>) -> Result<(
     let (out, design) = (&mut context.out, &scope.design);
     let usage = |error: cloister_model::BadMove| CliError::Usage(error.to_string());
     writeln!(out, "{design}, {}, {}\n", scope.bounds, scope.grain)?;
+    let judged = scope.only.map_or("Every rule holds".into(), |rule| format!("{rule} holds"));
     match verdict {
         Verdict::Broken(run) => {
             let drawn = draw_run(design, scope.grain, &run.moves, Some(run.rule)).map_err(usage)?;
@@ -90,14 +95,14 @@ fn tell(scope: &Scope, verdict: &Verdict, context: &mut Context<'_>) -> Result<(
             write!(out, "{drawn}\n{}: {least}.\n", run.rule.id())?;
         }
         Verdict::Holds(found, apart) => {
-            writeln!(out, "Every rule holds in all {} states.", found.unique)?;
+            writeln!(out, "{judged} in all {} states.", found.unique)?;
             if let Some(moves) = apart {
                 let drawn = draw_run(design, Grain::Atomic, moves, None).map_err(usage)?;
                 write!(out, "After this run it can be told from cloister:\n\n{drawn}")?;
             }
         }
         Verdict::Equivalent(found, pairs) => {
-            writeln!(out, "Every rule holds in all {} states.", found.unique)?;
+            writeln!(out, "{judged} in all {} states.", found.unique)?;
             writeln!(out, "Nobody can tell it from cloister: {pairs} pairs of states look the same.")?;
         }
         Verdict::Unfinished(found) => {
@@ -117,7 +122,7 @@ fn as_json(scope: &Scope, verdict: &Verdict) -> serde_json::Value {
         "bounds": scope.bounds.to_string(),
         "grain": scope.grain.to_string(),
         "verdict": verdict.text(),
-        "rule": run.map(|run| run.rule.id()),
+        "rule": run.map(|run| run.rule).or(scope.only).map(|rule| rule.id()),
         "ops": run.map(|run| run.ops),
         "preemptions": run.map(|run| run.preemptions),
         "labels": run.map(|run| run.moves.len()),

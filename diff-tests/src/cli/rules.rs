@@ -37,7 +37,7 @@ pub fn run(args: RulesArgs, context: &mut Context<'_>) -> Result<Exit, CliError>
     })
 }
 
-fn by_id(id: &str) -> Result<Rule, CliError> {
+pub(super) fn by_id(id: &str) -> Result<Rule, CliError> {
     Rule::by_id(id).ok_or_else(|| {
         let area = id.split('-').next().unwrap_or_default();
         let last = Rule::ALL.into_iter().rfind(|rule| rule.area().eq_ignore_ascii_case(area));
