@@ -203,6 +203,8 @@ impl Drop for Inner {
         let left = self.main_ring.lock().close();
         drop(left);
         self.lists.get_mut().empty(self.main);
+        // The slot may become that of an interpreter that is not finalizing.
+        self.main.own.open();
         INTERPS.give(self.main);
     }
 }
